@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Builds, starts and tests Faregate. Needs Go; everything else is fetched.
+#
+#   ./xcaddy.sh               builds ./caddy with this plugin in it
+#   ./xcaddy.sh run           starts a demo on loopback: no provider key needed (run --help says more)
+#   ./xcaddy.sh test          installs what the tests need, then runs every check
+#
+# GOFLAGS, GOPROXY and the like are respected. To change a version, change it
+# here and run the script: it moves internal/tools/build/go.mod along.
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+CADDY_VERSION=v2.11.9
+XCADDY_VERSION=v0.4.5
+GOLANGCI_LINT_VERSION=v2.15.0
+NODE_MINIMUM=18 # the oldest that the pinned SDKs were seen to work with; Debian 12 has it
+
+MODULE=github.com/faregate/faregate
+CADDYFILES=(Caddyfile.example docs/*.Caddyfile)
+
+say() { printf '\n── %s\n' "$*"; }
+fail() { printf 'xcaddy.sh: %s\n' "$*" >&2; exit 1; }
+
+# tool builds a command at its pinned version and prints its path. The tools
+# have a go.mod of their own, so that they are checked against its go.sum and
+# stay out of the dependencies of whoever uses the plugin.
+tool() { # module version package
+	local module=$1 version=$2 package=$3 home=internal/tools/build path
+	path=$PWD/.build/$(basename "$package")-$version
+	if [[ ! -x $path ]]; then
+		if [[ $(go list -C "$home" -m -f '{{.Version}}' "$module") != "$version" ]]; then
+			go get -C "$home" -tool "$package@$version" >&2
+		fi
+		go build -C "$home" -trimpath -buildvcs=false -o "$path" "$package" >&2
+	fi
+	echo "$path"
+}
+
+build() {
+	say "building ./caddy: Caddy $CADDY_VERSION with this checkout (a first build takes some minutes)"
+	mkdir -p .build
+	local xcaddy started=$SECONDS
+	xcaddy=$(tool github.com/caddyserver/xcaddy "$XCADDY_VERSION" github.com/caddyserver/xcaddy/cmd/xcaddy)
+	# A version is named because without one xcaddy asks the module proxy for a list.
+	"$xcaddy" build "$CADDY_VERSION" --with "$MODULE@v0.0.0=$PWD" --output ./caddy >.build/xcaddy.log 2>&1 ||
+		{ tail -n 40 .build/xcaddy.log >&2; fail "the build failed; .build/xcaddy.log has all of it"; }
+	fingerprint >.build/fingerprint
+	echo "built in $((SECONDS - started)) s"
+}
+
+# fingerprint identifies all that ./caddy is made of, and ./caddy itself.
+fingerprint() {
+	{
+		go env GOVERSION GOOS GOARCH
+		find faregate.go go.mod go.sum xcaddy.sh caddy auth caddymodule metering internal \
+			\( -path internal/e2e -o -path internal/bench -o -path internal/demo -o -path internal/tools -o -name testdata \) -prune -o \
+			-type f ! -name '*_test.go' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+	} | sha256sum
+}
+
+build_if_changed() {
+	[[ -x caddy && $(fingerprint) == $(cat .build/fingerprint 2>/dev/null) ]] || build
+}
+
+run() {
+	build_if_changed
+	go build -buildvcs=false -o .build/demo ./internal/demo
+	exec .build/demo "$@"
+}
+
+install_for_tests() {
+	local packages=() node
+	command -v gcc >/dev/null || packages+=(gcc libc6-dev) # Go's race detector links with it
+	command -v node >/dev/null || packages+=(nodejs)       # the providers' own SDKs are the end-to-end clients
+	command -v npm >/dev/null || packages+=(npm)           # installs those SDKs
+	# the store's tests start a server of their own; Debian keeps its programs out of the path
+	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || packages+=(postgresql)
+	if ((${#packages[@]})); then
+		say "missing for the tests: ${packages[*]} (gcc for the race detector, node and npm for the official SDKs, postgresql for the store)"
+		command -v apt-get >/dev/null || fail "install them with this system's package manager, then run this again"
+		((EUID == 0)) || fail "run this, then try again: sudo apt-get install --no-install-recommends ${packages[*]}"
+		mkdir -p .build
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"; } >.build/apt.log 2>&1 ||
+			{ tail -n 20 .build/apt.log >&2; fail "apt-get failed; .build/apt.log has all of it"; }
+	fi
+	node=$(node --version)
+	node=${node#v}
+	((${node%%.*} >= NODE_MINIMUM)) || fail "node $node is too old for the official SDKs; $NODE_MINIMUM or newer is needed"
+
+	# node_modules keeps a copy of the lock file that it was installed from.
+	if ! cmp -s internal/e2e/package-lock.json internal/e2e/node_modules/.installed-lock; then
+		say "npm: the official SDKs at their pinned versions, into internal/e2e/node_modules"
+		(cd internal/e2e && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed-lock)
+	fi
+}
+
+# same_versions proves that xcaddy put the versions of go.mod into ./caddy.
+same_versions() {
+	local differing
+	differing=$(comm -23 \
+		<(go version -m ./caddy | awk -v own="$MODULE" '$1 == "dep" && $2 != own { print $2, $3 }' | sort) \
+		<(go list -m -f '{{.Path}} {{.Version}}' all | sort))
+	[[ -z $differing ]] || fail "./caddy holds other versions than go.mod says: $differing"
+}
+
+check() {
+	install_for_tests
+	mkdir -p .build
+	say "gofmt"
+	local unformatted caddyfile
+	unformatted=$(gofmt -l auth caddymodule internal metering ./*.go)
+	[[ -z $unformatted ]] || fail "not gofmt-formatted: $unformatted"
+	say "go mod tidy"
+	go mod tidy -diff || fail "go.mod is not tidy; run: go mod tidy"
+	say "go vet"
+	go vet ./...
+	say "golangci-lint $GOLANGCI_LINT_VERSION"
+	"$(tool github.com/golangci/golangci-lint/v2 "$GOLANGCI_LINT_VERSION" github.com/golangci/golangci-lint/v2/cmd/golangci-lint)" run ./...
+	build_if_changed
+	same_versions
+	say "caddy fmt and validate: ${CADDYFILES[*]}"
+	for caddyfile in "${CADDYFILES[@]}"; do
+		./caddy fmt --diff "$caddyfile" >.build/fmt.diff || { cat .build/fmt.diff; fail "$caddyfile is not caddy fmt-formatted"; }
+		XDG_DATA_HOME=$PWD/.build/validate XDG_CONFIG_HOME=$PWD/.build/validate OPENAI_API_KEY=not-a-key \
+			./caddy validate --config "$caddyfile" --adapter caddyfile >.build/validate.log 2>&1 ||
+			{ cat .build/validate.log; fail "$caddyfile is not valid"; }
+	done
+	say "the demo, a first and a second time"
+	rm -rf .build/demo-state
+	go build -buildvcs=false -o .build/demo ./internal/demo
+	.build/demo --once --dir .build/demo-state
+	.build/demo --once --dir .build/demo-state
+	say "go test -race ./..."
+	go test -race ./...
+}
+
+command -v go >/dev/null || fail "Go is missing; version $(awk '$1 == "go" { print $2 }' go.mod) or newer is needed: https://go.dev/dl/"
+case ${1-} in
+	'' | build) build ;;
+	run) shift; run "$@" ;;
+	test) check ;;
+	*) fail "usage: ./xcaddy.sh [build|run|test]" ;;
+esac
