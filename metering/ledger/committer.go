@@ -1,0 +1,253 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// greatestBatch bounds one transaction, and with it how long others wait for the store.
+	greatestBatch = 512
+	// The pauses between attempts while the store cannot write.
+	firstPause, longestPause = 20 * time.Millisecond, 500 * time.Millisecond
+)
+
+// committer is the one goroutine that settles. What arrives while a commit is
+// under way forms the next one, so that batches grow with the load by themselves
+// and a lone settlement waits for nobody.
+type committer struct {
+	store   Store
+	options Options
+
+	mu     sync.Mutex
+	queue  []*entry
+	closed bool
+
+	wake    chan struct{} // one token: the queue has grown, or closed is set
+	ended   chan struct{}
+	context context.Context // ends when waiting for the store is given up
+	giveUp  context.CancelFunc
+
+	failing                        atomic.Bool  // the last attempt failed
+	began                          atomic.Int64 // when the present attempt began, in Unix nanoseconds; 0 without one
+	commits, settlements, failures atomic.Int64
+}
+
+func newCommitter(store Store, options Options) *committer {
+	c := &committer{store: store, options: options, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	c.context, c.giveUp = context.WithCancel(context.Background())
+	go c.run()
+	return c
+}
+
+// submit hands an entry over; its outcome comes by entry.wait.
+func (c *committer) submit(e *entry) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	c.queue = append(c.queue, e)
+	c.mu.Unlock()
+	c.nudge()
+	return nil
+}
+
+// unavailable tells whether the store cannot write, or hangs.
+func (c *committer) unavailable() bool {
+	if c.failing.Load() {
+		return true
+	}
+	began := c.began.Load()
+	return began != 0 && c.options.Now().UnixNano()-began > int64(c.options.AskFor)
+}
+
+func (c *committer) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close takes no more entries and waits until all are durable, or ctx ends.
+func (c *committer) close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.nudge()
+	select {
+	case <-c.ended:
+	case <-ctx.Done():
+		c.giveUp()
+		<-c.ended
+	}
+	if c.context.Err() != nil {
+		return fmt.Errorf("wait for settlements under way: %w", context.Cause(ctx))
+	}
+	c.giveUp()
+	return nil
+}
+
+func (c *committer) take() (entries []*entry, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entries, c.queue = c.queue, nil
+	return entries, c.closed
+}
+
+func (c *committer) run() {
+	defer close(c.ended)
+	var work []*entry // what could not be written yet, oldest first
+	pause := firstPause
+	for {
+		if len(work) == 0 {
+			<-c.wake
+			// With one processor the goroutines that this commit could serve have not
+			// run yet: without letting them, every commit would carry one entry.
+			runtime.Gosched()
+		}
+		more, closed := c.take()
+		work = append(work, more...)
+		var err error
+		if work, err = c.attempt(work); err == nil {
+			pause = firstPause
+			if closed {
+				return
+			}
+			continue
+		}
+		c.failing.Store(true)
+		c.failures.Add(1)
+		c.expire(work, err)
+		if !c.rest(&pause) {
+			// What arrived during the last attempt has nobody else to answer it; nothing
+			// more can arrive, as giving up comes after closing.
+			last, _ := c.take()
+			for _, e := range append(work, last...) {
+				e.answer(fmt.Errorf("settle %s: %w: %w", e.id, ErrUnavailable, err))
+			}
+			return
+		}
+	}
+}
+
+// rest waits before the next attempt; false means that there shall be none.
+func (c *committer) rest(pause *time.Duration) bool {
+	timer := time.NewTimer(*pause)
+	defer timer.Stop()
+	*pause = min(2**pause, longestPause)
+	select {
+	case <-timer.C:
+		return true
+	case <-c.context.Done():
+		return false
+	}
+}
+
+func (c *committer) expire(work []*entry, cause error) {
+	now := c.options.Now()
+	for _, e := range work {
+		if !now.Before(e.deadline) {
+			e.expire(cause)
+		}
+	}
+}
+
+// attempt writes the entries and returns those that must be tried again, with the reason.
+func (c *committer) attempt(work []*entry) (left []*entry, err error) {
+	for len(work) > 0 {
+		batch, tenure := c.batch(work)
+		if left, err = c.commit(batch, tenure); err != nil {
+			return append(left, work[len(batch):]...), err
+		}
+		// What was fenced comes again first, without its charge.
+		work = append(left, work[len(batch):]...)
+	}
+	return nil, nil
+}
+
+// batch returns the first entries that fit under one lease, nil if they need none.
+func (c *committer) batch(work []*entry) (batch []*entry, tenure *tenure) {
+	for i, e := range work[:min(len(work), greatestBatch)] {
+		if e.tenure != nil && e.tenure.fenced.Load() {
+			e.fence(ErrFenced)
+		}
+		switch {
+		case e.tenure == nil || e.tenure == tenure:
+		case tenure == nil:
+			tenure = e.tenure
+		default:
+			return work[:i], tenure
+		}
+	}
+	return work[:min(len(work), greatestBatch)], tenure
+}
+
+// commit writes entries of one tenure. All are ended but those that it returns: with an
+// error to be tried after a pause, without one at once.
+func (c *committer) commit(batch []*entry, tenure *tenure) (left []*entry, err error) {
+	var lease Lease
+	if tenure != nil {
+		lease = tenure.lease
+	}
+	switch err = c.settle(lease, batch); {
+	case err == nil:
+		c.failing.Store(false) // before the answers: who gets one may hold again at once
+		c.commits.Add(1)
+		c.settlements.Add(int64(len(batch)))
+		now := c.options.Now()
+		for _, e := range batch {
+			e.written(now)
+		}
+	case errors.Is(err, ErrFenced) && tenure != nil:
+		tenure.fenced.Store(true)
+		for _, e := range batch {
+			if e.tenure != nil {
+				e.fence(err)
+			}
+		}
+		return slices.Clone(batch), nil
+	case errors.Is(err, ErrRejected) && len(batch) == 1:
+		batch[0].end(0, fmt.Errorf("settle %s: %w", batch[0].id, err), c.options.Now())
+	case errors.Is(err, ErrRejected):
+		// One record must not harm the others that happen to share its commit.
+		half := len(batch) / 2
+		first, err := c.commit(batch[:half], tenure)
+		if err != nil {
+			return append(first, batch[half:]...), err
+		}
+		second, err := c.commit(batch[half:], tenure)
+		return append(first, second...), err
+	default:
+		for _, e := range batch {
+			e.tried = true
+		}
+		// A copy: the caller appends to it, and batch is a part of the caller's slice.
+		return slices.Clone(batch), err
+	}
+	return nil, nil
+}
+
+// settle is one attempt. It ends early enough for the first caller in the batch to
+// be answered about when its time is over.
+func (c *committer) settle(lease Lease, batch []*entry) error {
+	settlements := make([]*Settlement, len(batch))
+	limit, now := c.options.RetryFor/2, c.options.Now()
+	for i, e := range batch {
+		settlements[i] = &e.settlement
+		if !e.answered {
+			limit = min(limit, e.deadline.Sub(now))
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.context, max(limit, c.options.RetryFor/10))
+	defer cancel()
+	c.began.Store(now.UnixNano())
+	defer c.began.Store(0)
+	return c.store.Settle(ctx, lease, settlements)
+}

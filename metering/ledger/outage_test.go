@@ -1,0 +1,123 @@
+package ledger_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/faregate/faregate/internal/store/storetest"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
+)
+
+func TestStoreOutage(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]storetest.Fault{
+		"calls are lost": storetest.Lost, "answers are lost": storetest.Ambiguous, "calls hang": storetest.Hanging,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const retryFor = 300 * time.Millisecond
+			s := openStore(t)
+			customer := storetest.NewCustomer(t, s, 100)
+			faulty := storetest.NewFaulty(s, sound)
+			l := storetest.OpenLedger(t, faulty, ledger.Options{RetryFor: retryFor})
+			hold, err := l.Hold(t.Context(), customer.AccountID, 60)
+			must(t, err)
+
+			faulty.Plan(failing("settle", fault))
+			record := customer.Record(50)
+			began := time.Now()
+			if err := hold.Settle(t.Context(), record); !errors.Is(err, ledger.ErrUnavailable) {
+				t.Fatalf("settle: %v, want ErrUnavailable", err)
+			}
+			if took := time.Since(began); took < retryFor || took > 3*retryFor {
+				t.Errorf("it was tried for %v, want %v", took, retryFor)
+			}
+			if _, err := l.Hold(t.Context(), customer.AccountID, 1); !errors.Is(err, ledger.ErrUnavailable) {
+				t.Errorf("hold while nothing can be settled: %v", err)
+			}
+			if err := hold.Settle(t.Context(), record); !errors.Is(err, ledger.ErrUnavailable) {
+				t.Errorf("settled again: %v, want the same answer", err)
+			}
+			// What may have been charged is not promised to others.
+			mustHave(t, l, customer.AccountID, 50)
+
+			faulty.Plan(sound)
+			want, basis := metering.Nanos(100), metering.BasisInterrupted
+			if fault == storetest.Ambiguous {
+				want, basis = 50, metering.BasisMeasured // it had been charged
+			}
+			eventually(t, "the ledger recovers", func() bool {
+				hold, err := l.Hold(t.Context(), customer.AccountID, 0)
+				if err == nil {
+					hold.Release()
+				}
+				return err == nil
+			})
+			stored, err := s.Record(t.Context(), record.ID)
+			if err != nil || stored.Basis != basis || stored.Cost != 100-want {
+				t.Errorf("stored %+v, %v", stored, err)
+			}
+			mustHave(t, l, customer.AccountID, want)
+			hold, err = l.Hold(t.Context(), customer.AccountID, want)
+			must(t, err)
+			must(t, hold.Settle(t.Context(), customer.Record(want)))
+			storetest.MustVerify(t, s)
+		})
+	}
+}
+
+// TestHangingCommitRefusesHolds: new requests are told within AskFor, however long
+// the commit that hangs may still be tried.
+func TestHangingCommitRefusesHolds(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, 100)
+	g := &gate{Store: s, arrived: make(chan string, 1), settle: make(chan struct{})}
+	l := storetest.OpenLedger(t, g, ledger.Options{AskFor: 30 * time.Millisecond})
+	hold, err := l.Hold(t.Context(), customer.AccountID, 10)
+	must(t, err)
+	settled := make(chan error, 1)
+	go func() { settled <- hold.Settle(t.Context(), customer.Record(10)) }()
+	<-g.arrived
+	eventually(t, "holds are refused", func() bool {
+		_, err := l.Hold(t.Context(), customer.AccountID, 0)
+		return errors.Is(err, ledger.ErrUnavailable)
+	})
+	g.settle <- struct{}{}
+	must(t, <-settled)
+	_, err = l.Hold(t.Context(), customer.AccountID, 90)
+	must(t, err)
+}
+
+func TestGrantOutage(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, 100)
+	faulty := storetest.NewFaulty(s, failing("draw", storetest.Hanging))
+	l := storetest.OpenLedger(t, faulty, ledger.Options{AskFor: 50 * time.Millisecond})
+	if _, err := l.Hold(t.Context(), customer.AccountID, 1); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("hanging store: %v", err)
+	}
+	if _, err := l.Available(t.Context(), customer.AccountID); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("available with a hanging store: %v", err)
+	}
+	faulty.Plan(failing("draw", storetest.Ambiguous))
+	if _, err := l.Hold(t.Context(), customer.AccountID, 1); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("lost answer: %v", err)
+	}
+	faulty.Plan(sound)
+	// The grant whose answer was lost counts once.
+	mustHave(t, l, customer.AccountID, 100)
+	faulty.Plan(failing("draw", storetest.Ambiguous))
+	storetest.MustDeposit(t, s, customer.AccountID, 11)
+	if _, err := l.Hold(t.Context(), customer.AccountID, 111); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("lost answer: %v", err)
+	}
+	faulty.Plan(sound)
+	hold, err := l.Hold(t.Context(), customer.AccountID, 111)
+	must(t, err)
+	must(t, hold.Settle(t.Context(), customer.Record(111)))
+	storetest.MustVerify(t, s)
+}

@@ -1,0 +1,254 @@
+package usage
+
+// The places of interest in Gemini's responses.
+const (
+	geminiCandidate field = iota + 1
+	geminiIndex
+	geminiFinish
+	geminiPart
+	geminiThought
+	geminiArgument
+	geminiPath
+	geminiContinues
+	geminiText
+	geminiMedia
+	geminiOther
+	geminiBlocked
+	geminiModel
+	geminiGrounding
+	geminiQuery
+	geminiUsage
+	geminiPrompt
+	geminiCandidates
+	geminiThoughts
+	geminiToolUse
+	geminiCached
+	geminiTier
+	geminiPromptDetail
+	geminiCachedDetail
+	geminiOutputDetail
+	geminiToolUseDetail
+	geminiModality
+	geminiTokens
+	geminiError
+	geminiErrorWord
+)
+
+var geminiRoot = func() *node {
+	text := length(geminiText)
+	// A call's arguments come whole, or a value at a time and long strings in
+	// pieces (streamFunctionCallArguments). What tools answer is present, but none
+	// of the model's output.
+	argument := output(geminiOther, []string{"nullValue"},
+		member{"jsonPath", length(geminiPath)},
+		member{"willContinue", value(geminiContinues)},
+		member{"stringValue", text},
+		member{"numberValue", size(geminiText)},
+		member{"boolValue", size(geminiText)},
+	)
+	argument.field, argument.marks = geminiArgument, true
+	part := output(geminiOther, []string{"thoughtSignature", "partMetadata", "videoMetadata", "mediaResolution"},
+		member{"text", text},
+		member{"functionCall", output(geminiOther, []string{"id"},
+			member{"name", text},
+			member{"args", size(geminiText)},
+			member{"partialArgs", list(geminiOther, argument)},
+		)},
+		member{"inlineData", output(geminiOther, []string{"mimeType", "displayName"}, member{"data", length(geminiMedia)})},
+		member{"executableCode", output(geminiOther, []string{"language", "id"}, member{"code", text})},
+		member{"thought", value(geminiThought)},
+	)
+	part.field, part.marks = geminiPart, true
+	parts := list(geminiOther, part)
+	candidate := &node{field: geminiCandidate, marks: true, members: []member{
+		{"content", &node{members: []member{{"parts", parts}}}},
+		{"finishReason", value(geminiFinish)},
+		{"index", value(geminiIndex)},
+		{"groundingMetadata", &node{field: geminiGrounding, marks: true, members: []member{
+			{"webSearchQueries", &node{element: value(geminiQuery)}},
+		}}},
+	}}
+	details := func(f field) *node {
+		return &node{element: &node{field: f, marks: true, members: []member{
+			{"modality", value(geminiModality)},
+			{"tokenCount", value(geminiTokens)},
+		}}}
+	}
+	chunk := []member{
+		{"candidates", &node{element: candidate}},
+		{"usageMetadata", &node{field: geminiUsage, marks: true, members: []member{
+			{"promptTokenCount", value(geminiPrompt)},
+			{"candidatesTokenCount", value(geminiCandidates)},
+			{"thoughtsTokenCount", value(geminiThoughts)},
+			{"toolUsePromptTokenCount", value(geminiToolUse)},
+			{"cachedContentTokenCount", value(geminiCached)},
+			{"promptTokensDetails", details(geminiPromptDetail)},
+			{"cacheTokensDetails", details(geminiCachedDetail)},
+			{"candidatesTokensDetails", details(geminiOutputDetail)},
+			{"toolUsePromptTokensDetails", details(geminiToolUseDetail)},
+			{"serviceTier", value(geminiTier)},
+			{"trafficType", value(geminiTier)},
+		}}},
+		{"modelVersion", value(geminiModel)},
+		{"promptFeedback", &node{members: []member{{"blockReason", value(geminiBlocked)}}}},
+		{"error", &node{field: geminiError, take: takeValue, marks: true, members: []member{
+			{"code", value(geminiErrorWord)},
+			{"status", value(geminiErrorWord)},
+		}}},
+	}
+	// A document is one response, or an array of them: the stream without alt=sse.
+	return &node{members: chunk, element: &node{members: chunk}}
+}()
+
+// gemini reads Gemini's responses.
+type gemini struct {
+	outcome
+	choices choices
+
+	// Of the candidate being read.
+	index             int64
+	candidateFinished bool
+	queries           int64
+
+	// Of the part being read.
+	thought, worded bool
+
+	// Of the argument being read, and whether it goes on with the one before.
+	path                 length2
+	continues, continued bool
+
+	searches, grounded int64
+
+	modality       modality
+	tokens         int64
+	counts, last   geminiCounts
+	reported, some bool
+}
+
+func (g *gemini) begin(f field) {
+	switch f {
+	case geminiCandidate:
+		g.index, g.candidateFinished = 0, false
+	case geminiPart:
+		g.thought, g.worded = false, false
+	case geminiArgument:
+		g.path, g.continues = length2{}, false
+	case geminiGrounding:
+		g.queries = 0
+	case geminiUsage:
+		g.counts, g.some = geminiCounts{}, false
+	case geminiPromptDetail, geminiCachedDetail, geminiOutputDetail, geminiToolUseDetail:
+		g.modality, g.tokens = modalityText, 0
+	}
+}
+
+func (g *gemini) end(f field) {
+	switch f {
+	case geminiCandidate:
+		if g.candidateFinished {
+			g.finishing = true
+			g.final = g.choices.finish(g.index) || g.final
+		}
+	case geminiPart:
+		g.reasoned = g.reasoned || g.thought && g.worded
+	case geminiArgument:
+		// The path stands for the names and brackets around a value, which are
+		// output too. It is said again with every piece of the value.
+		if !g.continued {
+			g.text(g.path.bytes, g.path.runes)
+		}
+		g.continued = g.continues
+	case geminiGrounding:
+		// Grounding without a query is of another source than the search.
+		if g.queries > 0 {
+			g.searches = max(g.searches, g.queries)
+			g.grounded = 1
+		}
+	case geminiUsage:
+		// Counts are cumulative, but a stream may restart them: the last object
+		// that has counts holds, whole. Vertex sends some with trafficType only.
+		if g.some {
+			g.last = g.counts
+			g.reported = g.reported || g.counts != (geminiCounts{})
+		}
+	case geminiPromptDetail:
+		g.counts.promptBy[g.modality] += g.tokens
+	case geminiToolUseDetail:
+		g.counts.promptBy[g.modality] += g.tokens
+	case geminiCachedDetail:
+		g.counts.cachedBy[g.modality] += g.tokens
+	case geminiOutputDetail:
+		g.counts.outputBy[g.modality] += g.tokens
+	case geminiError:
+		g.fail()
+	}
+}
+
+func (g *gemini) value(f field, k kind, text []byte) {
+	if k == kindNull {
+		return
+	}
+	switch f {
+	case geminiIndex:
+		g.index = count(text)
+	case geminiFinish:
+		g.candidateFinished = true
+		setName(&g.finishReason, enumeration(geminiFinishReasons, k, text))
+	case geminiBlocked:
+		// A blocked prompt has no candidates, and is charged.
+		g.final = true
+		setName(&g.finishReason, text)
+	case geminiThought:
+		g.thought = k == kindBool && text[0] == 't'
+	case geminiContinues:
+		g.continues = k == kindBool && text[0] == 't'
+	case geminiModel:
+		setName(&g.model, text)
+	case geminiQuery:
+		if len(text) > 0 {
+			g.queries++
+		}
+	case geminiTier:
+		setName(&g.serviceTier, enumeration(geminiTraffic, k, text))
+	case geminiModality:
+		g.modality = modalityOf(enumeration(geminiModalities, k, text))
+	case geminiTokens:
+		g.tokens = count(text)
+	case geminiError:
+		if k == kindString {
+			g.fail()
+		}
+	case geminiErrorWord:
+		g.errorKind = g.errorKind.refine(text)
+	default:
+		g.some = true
+		g.counts.set(f, count(text))
+	}
+}
+
+func (g *gemini) length(f field, bytes, runes int64) {
+	switch f {
+	case geminiMedia:
+		g.media(bytes)
+	case geminiPath:
+		g.path = length2{bytes, runes}
+	case geminiPart, geminiArgument, geminiOther:
+		g.present()
+	default:
+		g.text(bytes, runes)
+		g.worded = g.worded || bytes > 0
+	}
+}
+
+func (g *gemini) endEvent() {}
+
+func (g *gemini) common() *outcome { return &g.outcome }
+
+func (g *gemini) fill(r *Report) {
+	r.Usage = g.last.usage()
+	r.Usage.Units.WebSearch = g.searches
+	if oldGrounding(g.model) {
+		r.Usage.Units.WebSearch = g.grounded
+	}
+	r.Reported = g.reported
+}

@@ -1,0 +1,180 @@
+package usage
+
+import "errors"
+
+// maxWithheld bounds what is withheld. The last event of a Gemini stream can
+// hold an image of some megabytes.
+const maxWithheld = 16 << 20
+
+// format is what a Meter asks of the reader of a wire format.
+type format interface {
+	reader
+	endEvent() // an event was read
+	common() *outcome
+	fill(*Report)
+}
+
+// Meter reads one response. It is not safe for concurrent use.
+type Meter struct {
+	options Options
+	format  format
+	chat    *chat // format, when it is that
+	outcome *outcome
+
+	split   splitter
+	scanner scanner
+
+	// Of the event being read.
+	head       [6]byte // the start of its data
+	headLength int
+	kind       [8]byte // its type
+	kindLength int
+	data       bool // it has data
+	wasFinal   bool // the generation was over before it
+	reopened   bool // it took back that the generation was over
+
+	terminal  bool // bytes are being withheld
+	withheld  []byte
+	out       []byte // bytes to pass that are not the caller's
+	event     []byte // stripped streams: the event being read
+	oversized bool   // stripped streams: the event is passed on unedited
+	dropped   bool   // stripped streams: the event before was dropped
+
+	fed      bool
+	finished bool
+	err      error
+}
+
+// NewMeter returns a Meter for one response.
+func NewMeter(options Options) *Meter {
+	m := &Meter{options: options}
+	m.options.StripUsage = options.StripUsage && options.Format == OpenAIChat && options.Framing == SSE
+	wanted := choices{wanted: max(options.Choices, 1)}
+	switch options.Format {
+	case AnthropicMessages:
+		m.format, m.scanner.root = &messages{}, messageRoot
+	case GeminiGenerate:
+		m.format, m.scanner.root = &gemini{choices: wanted}, geminiRoot
+	default:
+		m.chat = &chat{choices: wanted, profile: options.Profile}
+		m.format, m.scanner.root = m.chat, chatRoot
+	}
+	m.outcome = m.format.common()
+	m.scanner.reader = m.format
+	if m.options.StripUsage {
+		m.scanner.cuts.field = chatUsage
+	}
+	m.scanner.reset()
+	return m
+}
+
+// Feed reads the next piece of the response and returns the bytes that may go to
+// the client now. They are p's or the Meter's own, valid until the next call.
+// Unless usage is stripped, all that is passed and then withheld is the
+// response, unchanged.
+func (m *Meter) Feed(p []byte) (pass []byte) {
+	if len(p) == 0 {
+		return nil
+	}
+	m.fed = true
+	switch {
+	case m.options.Framing == JSON:
+		return m.feedDocument(p)
+	case m.options.StripUsage:
+		return m.feedStripped(p)
+	}
+	return m.feedStream(p)
+}
+
+// Finish says that the provider ended the response. It returns further bytes to
+// pass, as Feed does. It is not to be called for a broken connection.
+func (m *Meter) Finish() (pass []byte) {
+	m.finished = true
+	if m.options.Framing == JSON {
+		if m.err == nil && !m.scanner.done() {
+			m.err = ErrTruncated
+		}
+		return nil
+	}
+	m.out = m.out[:0]
+	if m.options.StripUsage {
+		m.readStripped(tokenEnd, nil)
+	} else if m.data {
+		m.endEvent() // its blank line may lack
+	}
+	if m.err == nil && !m.complete() && !m.outcome.failed {
+		m.err = ErrTruncated
+	}
+	return m.out
+}
+
+// Withheld returns the bytes from the point on after which no more content can
+// follow, to be passed once the settlement is durable.
+func (m *Meter) Withheld() []byte { return m.withheld }
+
+// Report says what the response said so far.
+func (m *Meter) Report() Report {
+	o := m.outcome
+	r := Report{
+		Final: m.over(), Complete: m.complete(),
+		Failed: o.failed, ErrorKind: o.errorKind,
+		Content: o.content, OutputBytes: o.bytes, OutputRunes: o.runes, OutputMediaBytes: o.encoded, VisibleReasoning: o.reasoned,
+		Model: o.model, FinishReason: o.finishReason, ServiceTier: o.serviceTier, Speed: o.speed, Geo: o.geo,
+		Err: m.err,
+	}
+	if !o.failed {
+		r.ErrorKind = ErrorNone
+	}
+	m.format.fill(&r)
+	if m.options.Format != AnthropicMessages {
+		r.Provisional = r.Reported && !r.Final && EstimateTokens(o.bytes, o.runes) > 2*r.Usage.OutputTotal
+	}
+	return r
+}
+
+// over tells whether no more content can follow.
+func (m *Meter) over() bool {
+	if m.options.Framing == JSON {
+		return m.scanner.done() || m.scanner.inArray() && m.outcome.final
+	}
+	return m.outcome.final
+}
+
+// complete tells whether the whole answer arrived. A chat stream ends with a
+// marker, which not every server sends; Gemini's has none.
+func (m *Meter) complete() bool {
+	switch {
+	case m.options.Framing == JSON:
+		return m.scanner.done()
+	case m.outcome.ended:
+		// The end of its last event may still be on its way, and is the client's too.
+		return m.finished || !m.split.content && !m.split.afterCR
+	}
+	return m.finished && m.outcome.final && m.options.Format != AnthropicMessages
+}
+
+// withhold keeps bytes back.
+func (m *Meter) withhold(p []byte) {
+	m.terminal = true
+	if len(m.withheld)+len(p) > maxWithheld {
+		m.err = ErrTooLarge
+	}
+	if errors.Is(m.err, ErrTooLarge) {
+		return // what was dropped must not leave a gap
+	}
+	m.withheld = append(m.withheld, p...)
+}
+
+// feedDocument reads a piece of a JSON response. The piece in which the
+// document, or the generation of a streamed array, ends is withheld whole.
+func (m *Meter) feedDocument(p []byte) []byte {
+	m.scanner.feed(p)
+	if m.scanner.failed() && m.err == nil {
+		m.err = ErrMalformed
+	}
+	if m.terminal || m.over() {
+		m.withhold(p)
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,127 @@
+package usage
+
+import "math"
+
+// outcome is what the reader of every format keeps of a response.
+type outcome struct {
+	final     bool
+	ended     bool // the format's last event was seen
+	failed    bool
+	content   bool
+	fresh     bool // content was seen in this event
+	finishing bool // a choice finished in this event
+	errorKind ErrorKind
+	bytes     int64
+	runes     int64
+	encoded   int64 // bytes of media
+	reasoned  bool  // text of reasoning was seen
+
+	model, finishReason, serviceTier, speed, geo string
+}
+
+// text counts a piece of output.
+func (o *outcome) text(bytes, runes int64) {
+	if bytes > 0 {
+		o.content, o.fresh = true, true
+	}
+	o.bytes += bytes
+	o.runes += runes
+}
+
+// reasoning counts a piece of visible reasoning.
+func (o *outcome) reasoning(bytes, runes int64) {
+	o.text(bytes, runes)
+	o.reasoned = o.reasoned || bytes > 0
+}
+
+// media counts a piece of output that is not text, as encoded.
+func (o *outcome) media(bytes int64) {
+	if bytes > 0 {
+		o.content, o.fresh = true, true
+	}
+	o.encoded += bytes
+}
+
+// present notes output that cannot be counted: encrypted, or of a kind that is
+// not known. It does not take back the end of a generation, as text does, since
+// it may be a remark on it.
+func (o *outcome) present() { o.content = true }
+
+func (o *outcome) fail() {
+	o.failed, o.final = true, true
+	if o.errorKind == ErrorNone {
+		o.errorKind = ErrorOther
+	}
+}
+
+// choices knows which of the alternatives have finished.
+type choices struct {
+	wanted   int
+	finished [4]uint64
+	count    int
+}
+
+// finish notes that a choice has finished and tells whether all have. Indexes
+// over 255 share a mark, which no provider's limit on choices reaches.
+func (c *choices) finish(index int64) bool {
+	index = min(index, 255)
+	mark := uint64(1) << (index % 64)
+	if c.finished[index/64]&mark == 0 {
+		c.finished[index/64] |= mark
+		c.count++
+	}
+	return c.count >= c.wanted
+}
+
+// setName keeps a name that is safe to keep. It allocates only when it changes.
+func setName(to *string, name []byte) {
+	if string(name) == *to {
+		return
+	}
+	if len(name) > 64 {
+		*to = ""
+		return
+	}
+	for _, c := range name {
+		if !nameByte[c] {
+			*to = ""
+			return
+		}
+	}
+	*to = string(name)
+}
+
+var nameByte = func() (table [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@-") {
+		table[c] = true
+	}
+	return table
+}()
+
+// count reads a number of tokens: not negative, fractions cut off, at most
+// maxCount. What is no such number counts as nothing.
+func count(text []byte) int64 {
+	var n int64
+	for i, c := range text {
+		if c < '0' || c > '9' {
+			if c == '.' && i > 0 {
+				return n
+			}
+			return 0
+		}
+		if n = n*10 + int64(c-'0'); n > maxCount {
+			return maxCount
+		}
+	}
+	return n
+}
+
+// maxCount bounds every count, so that sums of them cannot overflow.
+const maxCount = math.MaxInt64 >> 8
+
+// part returns as much of n as there is left, and takes it away.
+func part(n int64, left *int64) int64 {
+	n = max(min(n, *left), 0)
+	*left -= n
+	return n
+}
