@@ -1,0 +1,34 @@
+package auth
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Key is a credential of an account, without its secret: only a Hash is kept.
+type Key struct {
+	ID        string // UUIDv7
+	AccountID string
+	Name      string // as NormalizeKeyName writes it
+	Hash      Hash
+	// Models holds the patterns of models that the key may call, as
+	// ValidateModelPattern allows them. Empty allows every model.
+	Models    []string
+	CreatedAt time.Time
+	// ExpiresAt is zero for a key that does not expire.
+	ExpiresAt time.Time
+	// RevokedAt is zero for a key that is not revoked.
+	RevokedAt time.Time
+}
+
+// Expired tells whether the key's time is over at the moment given.
+func (k *Key) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// Revoked tells whether the key was revoked.
+func (k *Key) Revoked() bool { return !k.RevokedAt.IsZero() }
+
+// Format prints only the id under every verb, like an Account.
+func (k Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "key "+k.ID) }
