@@ -1,0 +1,147 @@
+package dialect
+
+import (
+	"errors"
+	"strconv"
+)
+
+// Edit is what is changed in a body before it goes to a provider.
+type Edit struct {
+	// Model is the provider's name for the model; empty leaves the caller's.
+	Model string
+	// OutputCap is put in place of the caller's, or set where there is none; 0
+	// leaves it.
+	OutputCap int64
+	// OldOutputCap says that the provider knows max_tokens only, which matters for
+	// chat bodies without a cap.
+	OldOutputCap bool
+	// IncludeUsage makes a chat stream report usage.
+	IncludeUsage bool
+}
+
+var errModelInBody = errors.New("the body cannot name this model")
+
+// patch replaces a part of a body.
+type patch struct {
+	at   span
+	text []byte
+}
+
+// Body returns the body with the edit made, in one new buffer. All bytes that the
+// edit does not concern are the caller's. Where nothing changes it is the body
+// itself.
+func (r *Request) Body(edit Edit) ([]byte, error) {
+	if edit.Model != "" && !ValidModelName(edit.Model) {
+		return nil, errModelInBody
+	}
+	patches := make([]patch, 0, 4)
+	if edit.Model != "" && edit.Model != r.Model && r.places.model.present() {
+		name := edit.Model
+		if r.Operation.Dialect == Google {
+			name = modelsPrefix + name
+		}
+		patches = append(patches, patch{r.places.model, appendString(nil, name)})
+	}
+	if edit.OutputCap > 0 && edit.OutputCap != r.OutputCap {
+		patches = r.capOutput(patches, edit)
+	}
+	if edit.IncludeUsage && r.Stream && !r.IncludeUsage && r.Operation.Dialect == OpenAI {
+		switch {
+		case r.places.streamOptionUse.present():
+			patches = append(patches, patch{r.places.streamOptionUse, []byte("true")})
+		default:
+			patches = r.setMember(patches, r.places.streamOptions, "stream_options", `"include_usage":true`)
+		}
+	}
+	return r.apply(patches), nil
+}
+
+// capOutput sets the output cap where the dialect has it.
+func (r *Request) capOutput(patches []patch, edit Edit) []patch {
+	number := strconv.AppendInt(nil, edit.OutputCap, 10)
+	given, old := r.places.outputCap, r.places.oldOutputCap
+	switch r.Operation.Dialect {
+	case Google:
+		if given.present() {
+			return append(patches, patch{given, number})
+		}
+		return r.setMember(patches, r.places.settings, "generationConfig", `"maxOutputTokens":`+string(number))
+	case Anthropic:
+		return append(patches, patch{given, number}) // it is required
+	}
+	// Chat: two names for one thing, and null stands for an absent one.
+	switch {
+	case r.given(given) || r.given(old):
+		if r.given(given) {
+			patches = append(patches, patch{given, number})
+		}
+		if r.given(old) {
+			patches = append(patches, patch{old, number})
+		}
+		return patches
+	case edit.OldOutputCap && old.present():
+		return append(patches, patch{old, number})
+	case !edit.OldOutputCap && given.present():
+		return append(patches, patch{given, number})
+	}
+	name := `"max_completion_tokens":`
+	if edit.OldOutputCap {
+		name = `"max_tokens":`
+	}
+	return append(patches, r.insert(r.start(), name+string(number)))
+}
+
+// given tells whether a member is there and not null.
+func (r *Request) given(p span) bool { return p.present() && r.body[p.start] != 'n' }
+
+// start is where the body's object begins.
+func (r *Request) start() int {
+	s := scanner{data: r.body}
+	return s.space(0)
+}
+
+// setMember sets a member inside an object member of the body, which may be absent
+// or null.
+func (r *Request) setMember(patches []patch, object span, name, text string) []patch {
+	switch {
+	case !object.present():
+		return append(patches, r.insert(r.start(), `"`+name+`":{`+text+`}`))
+	case r.body[object.start] == '{':
+		return append(patches, r.insert(object.start, text))
+	}
+	return append(patches, patch{object, []byte("{" + text + "}")})
+}
+
+// insert adds a member to the object that begins at a byte, before all others.
+func (r *Request) insert(object int, text string) patch {
+	s := scanner{data: r.body}
+	if s.data[s.space(object+1)] != '}' {
+		text += ","
+	}
+	return patch{span{object + 1, object + 1}, []byte(text)}
+}
+
+// apply makes the patches, which do not overlap.
+func (r *Request) apply(patches []patch) []byte {
+	if len(patches) == 0 {
+		return r.body
+	}
+	// In order of place; few enough for the simplest way.
+	for i := range patches {
+		for j := i; j > 0 && patches[j].at.start < patches[j-1].at.start; j-- {
+			patches[j], patches[j-1] = patches[j-1], patches[j]
+		}
+	}
+	size := len(r.body)
+	for _, p := range patches {
+		size += len(p.text) - (p.at.end - p.at.start)
+	}
+	edited := make([]byte, 0, size)
+	from := 0
+	for _, p := range patches {
+		edited = append(edited, r.body[from:p.at.start]...)
+		edited = append(edited, p.text...)
+		from = p.at.end
+	}
+	return append(edited, r.body[from:]...)
+}

@@ -1,0 +1,160 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"testing"
+)
+
+var operations = []Operation{chatCompletions, messages, generateContent}
+
+func mustParse(t testing.TB, operation Operation, body string) *Request {
+	t.Helper()
+	request, err := ParseRequest(operation, "gemini-3.8-flash", false, "", []byte(body))
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return request
+}
+
+func TestEditsChangeTheirPlacesOnly(t *testing.T) {
+	usage := Edit{IncludeUsage: true}
+	lower := Edit{OutputCap: 7}
+	for name, row := range map[string]struct {
+		operation  Operation
+		edit       Edit
+		body, want string
+	}{
+		"nothing to do":     {chatCompletions, Edit{Model: "a"}, `{"model": "a","x":1}`, `{"model": "a","x":1}`},
+		"model":             {chatCompletions, Edit{Model: "b/c"}, "{ \"x\" : 1.0 ,\t\"model\" : \"a\"\n}", "{ \"x\" : 1.0 ,\t\"model\" : \"b/c\"\n}"},
+		"escaped model":     {chatCompletions, Edit{Model: "b"}, `{"model":"\u0061"}`, `{"model":"b"}`},
+		"same, but escaped": {chatCompletions, Edit{Model: "a"}, `{"model":"\u0061"}`, `{"model":"\u0061"}`},
+
+		"usage absent":            {chatCompletions, usage, `{"model":"a","stream":true}`, `{"stream_options":{"include_usage":true},"model":"a","stream":true}`},
+		"usage null":              {chatCompletions, usage, `{"stream_options":null,"model":"a","stream":true}`, `{"stream_options":{"include_usage":true},"model":"a","stream":true}`},
+		"usage empty":             {chatCompletions, usage, `{"model":"a","stream":true,"stream_options":{ }}`, `{"model":"a","stream":true,"stream_options":{"include_usage":true }}`},
+		"usage false":             {chatCompletions, usage, `{"model":"a","stream":true,"stream_options":{"include_usage": false, "x":1}}`, `{"model":"a","stream":true,"stream_options":{"include_usage": true, "x":1}}`},
+		"usage beside others":     {chatCompletions, usage, `{"model":"a","stream":true,"stream_options":{"include_obfuscation":false}}`, `{"model":"a","stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}}`},
+		"usage asked for":         {chatCompletions, usage, `{"model":"a","stream":true,"stream_options":{"include_usage":true}}`, `{"model":"a","stream":true,"stream_options":{"include_usage":true}}`},
+		"usage without a stream":  {chatCompletions, usage, `{"model":"a","stream":false}`, `{"model":"a","stream":false}`},
+		"usage is chat's":         {messages, usage, `{"model":"a","stream":true,"max_tokens":9}`, `{"model":"a","stream":true,"max_tokens":9}`},
+		"cap absent":              {chatCompletions, lower, `{"model":"a"}`, `{"max_completion_tokens":7,"model":"a"}`},
+		"cap absent, old name":    {chatCompletions, Edit{OutputCap: 7, OldOutputCap: true}, `{"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"cap":                     {chatCompletions, lower, `{"max_completion_tokens": 100,"model":"a"}`, `{"max_completion_tokens": 7,"model":"a"}`},
+		"old cap":                 {chatCompletions, lower, `{"max_tokens":100,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"both caps":               {chatCompletions, lower, `{"max_tokens":100,"model":"a","max_completion_tokens":100}`, `{"max_tokens":7,"model":"a","max_completion_tokens":7}`},
+		"cap null":                {chatCompletions, lower, `{"max_completion_tokens":null,"model":"a"}`, `{"max_completion_tokens":7,"model":"a"}`},
+		"cap beside null":         {chatCompletions, lower, `{"max_completion_tokens":null,"max_tokens":9,"model":"a"}`, `{"max_completion_tokens":null,"max_tokens":7,"model":"a"}`},
+		"old cap null":            {chatCompletions, lower, `{"max_tokens":null,"model":"a"}`, `{"max_completion_tokens":7,"max_tokens":null,"model":"a"}`},
+		"old cap null, old name":  {chatCompletions, Edit{OutputCap: 7, OldOutputCap: true}, `{"max_tokens":null,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"messages":                {messages, lower, `{"model":"a","max_tokens":64000}`, `{"model":"a","max_tokens":7}`},
+		"Gemini, no settings":     {generateContent, lower, `{"contents":[]}`, `{"generationConfig":{"maxOutputTokens":7},"contents":[]}`},
+		"Gemini, nothing at all":  {generateContent, lower, ` {} `, ` {"generationConfig":{"maxOutputTokens":7}} `},
+		"Gemini, settings null":   {generateContent, lower, `{"generationConfig":null}`, `{"generationConfig":{"maxOutputTokens":7}}`},
+		"Gemini, empty settings":  {generateContent, lower, `{"generationConfig":{}}`, `{"generationConfig":{"maxOutputTokens":7}}`},
+		"Gemini, other settings":  {generateContent, lower, `{"generation_config":{"topK":1}}`, `{"generation_config":{"maxOutputTokens":7,"topK":1}}`},
+		"Gemini, cap":             {generateContent, lower, `{"generation_config":{"max_output_tokens":99}}`, `{"generation_config":{"max_output_tokens":7}}`},
+		"Gemini, cap null":        {generateContent, lower, `{"generationConfig":{"maxOutputTokens":null}}`, `{"generationConfig":{"maxOutputTokens":7}}`},
+		"Gemini, model":           {generateContent, Edit{Model: "g"}, `{"model":"models/gemini-3.8-flash"}`, `{"model":"models/g"}`},
+		"Gemini, model in path":   {generateContent, Edit{Model: "g"}, `{"contents":[]}`, `{"contents":[]}`},
+		"all at once, any order":  {chatCompletions, Edit{Model: "b", OutputCap: 7, IncludeUsage: true}, `{"stream":true,"stream_options":{"a":"é\ud83d"},"max_tokens":9,"model":"a"}`, `{"stream":true,"stream_options":{"include_usage":true,"a":"é\ud83d"},"max_tokens":7,"model":"b"}`},
+		"unknown members stay":    {chatCompletions, Edit{Model: "b"}, `{"model":"a","future":{"x":[1e400,-0,"\/"]}, "future2" :1}`, `{"model":"b","future":{"x":[1e400,-0,"\/"]}, "future2" :1}`},
+		"same name deeper inside": {chatCompletions, Edit{Model: "b"}, `{"metadata":{"model":"a","Model":"c"},"model":"a"}`, `{"metadata":{"model":"a","Model":"c"},"model":"b"}`},
+	} {
+		request := mustParse(t, row.operation, row.body)
+		got, err := request.Body(row.edit)
+		if err != nil || string(got) != row.want {
+			t.Errorf("%s: got %s, %v; want %s", name, got, err, row.want)
+		}
+		if row.want == row.body && (len(got) == 0 || &got[0] != &request.body[0]) {
+			t.Errorf("%s: the body was copied though nothing changed", name)
+		}
+		if string(request.body) != row.body {
+			t.Errorf("%s: the caller's body was changed: %s", name, request.body)
+		}
+	}
+}
+
+func TestEditRefusesNamesThatAreNone(t *testing.T) {
+	if _, err := mustParse(t, chatCompletions, `{"model":"a"}`).Body(Edit{Model: `b","store":true,"x":"`}); err == nil {
+		t.Error("a name that is none was written")
+	}
+}
+
+// FuzzEdit: an edited body is still a valid one, means what the edit says, and
+// decodes to the same value but for the edited members.
+func FuzzEdit(f *testing.F) {
+	for _, seed := range bodySeeds {
+		f.Add([]byte(seed), true, true, true, false)
+		f.Add([]byte(seed), false, true, false, true)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, model, outputCap, includeUsage, old bool) {
+		for _, operation := range operations {
+			request, err := ParseRequest(operation, "m", true, "", body)
+			if err != nil {
+				continue
+			}
+			edit := Edit{IncludeUsage: includeUsage, OldOutputCap: old}
+			if model {
+				edit.Model = "other-model"
+			}
+			if outputCap {
+				edit.OutputCap = 4321
+			}
+			edited, err := request.Body(edit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pathModel := "m"
+			if model {
+				pathModel = "other-model"
+			}
+			again, err := ParseRequest(operation, pathModel, true, "", edited)
+			if err != nil {
+				t.Fatalf("%q became %q: %v", body, edited, err)
+			}
+			if model && again.Model != "other-model" || outputCap && again.OutputCap != 4321 ||
+				includeUsage && operation.Dialect == OpenAI && again.Stream && !again.IncludeUsage {
+				t.Fatalf("%q became %q: %+v", body, edited, again)
+			}
+			if again.Choices != request.Choices || again.Stream != request.Stream || again.unbounded != request.unbounded || again.images != request.images {
+				t.Fatalf("%q became %q: %+v", body, edited, again)
+			}
+			if before, after := strip(t, body), strip(t, edited); !reflect.DeepEqual(before, after) {
+				t.Fatalf("%q became %q: %v is not %v", body, edited, before, after)
+			}
+		}
+	})
+}
+
+// strip decodes a body without the members that edits may change, and without the
+// objects that hold nothing else.
+func strip(t *testing.T, body []byte) map[string]any {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var value map[string]any
+	if err := decoder.Decode(&value); err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+	for _, name := range []string{"model", "max_tokens", "max_completion_tokens"} {
+		delete(value, name)
+	}
+	for object, names := range map[string][]string{
+		"stream_options": {"include_usage"}, "generationConfig": {"maxOutputTokens", "max_output_tokens"}, "generation_config": {"maxOutputTokens", "max_output_tokens"},
+	} {
+		switch inner := value[object].(type) {
+		case nil:
+			delete(value, object)
+		case map[string]any:
+			for _, name := range names {
+				delete(inner, name)
+			}
+			if len(inner) == 0 {
+				delete(value, object)
+			}
+		}
+	}
+	return value
+}

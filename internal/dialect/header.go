@@ -1,0 +1,115 @@
+package dialect
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Values of header fields that many requests share; nobody may change them.
+var (
+	jsonContent      = []string{"application/json"}
+	faregateAgent    = []string{"faregate"}
+	defaultAnthropic = []string{"2023-06-01"}
+)
+
+// forwarded are the header fields of a caller that go on to a provider. All
+// others stay: organisation and project (they select the operator's accounts),
+// forwarding and cookies (they tell who the caller is), user agents and the SDKs'
+// telemetry.
+var forwarded = [...][]string{
+	OpenAI:    {"Openai-Beta", "Idempotency-Key"},
+	Anthropic: {"Anthropic-Version", "Idempotency-Key"},
+	Google:    {"X-Goog-Api-Client"},
+}
+
+// CopyRequestHeader fills the header of a request to a provider. It takes only
+// what is on the allow-list from the caller's, and shares the values' slices.
+func CopyRequestHeader(d Dialect, provider, caller http.Header) {
+	for _, name := range forwarded[d] {
+		if values := caller[name]; len(values) > 0 {
+			provider[name] = values
+		}
+	}
+	provider["Accept"] = jsonContent
+	if accept := caller["Accept"]; len(accept) == 1 && metered(accept[0]) {
+		provider["Accept"] = accept
+	}
+	// The body was read as JSON, whatever the caller called it.
+	provider["Content-Type"] = jsonContent
+	// Else net/http would name itself.
+	provider["User-Agent"] = faregateAgent
+	if d == Anthropic {
+		if len(provider["Anthropic-Version"]) == 0 {
+			provider["Anthropic-Version"] = defaultAnthropic
+		}
+		if betas := knownBetas(caller["Anthropic-Beta"]); betas != "" {
+			provider["Anthropic-Beta"] = []string{betas}
+		}
+	}
+}
+
+// metered tells whether a caller accepts only what usage can be read from, so that
+// nobody talks a provider into answering in protobuf.
+func metered(accept string) bool {
+	for media := range strings.SplitSeq(accept, ",") {
+		switch strings.TrimSpace(media) {
+		case "application/json", "text/event-stream", "*/*":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// SetCredential puts the provider's key where its API wants it.
+func SetCredential(d Dialect, header http.Header, secret string) {
+	switch d {
+	case Anthropic:
+		header["X-Api-Key"] = []string{secret}
+	case Google:
+		header["X-Goog-Api-Key"] = []string{secret}
+	default:
+		header["Authorization"] = []string{"Bearer " + secret}
+	}
+}
+
+// returned are the header fields of a provider's answer that go on to the caller.
+// All others stay: the operator's organisation, account and rate limits, cookies,
+// connection matters, and the provider's request ids, in whose place the caller
+// gets ours.
+var returned = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Retry-After", "Retry-After-Ms", "X-Should-Retry"}
+
+// CopyResponseHeader fills the header of the answer to a caller with what is on
+// the allow-list of the provider's, and shares the values' slices.
+func CopyResponseHeader(caller, provider http.Header) {
+	for _, name := range returned {
+		if values := provider[name]; len(values) > 0 {
+			caller[name] = values
+		}
+	}
+}
+
+// longestRetryAfter bounds what a provider can make callers wait.
+const longestRetryAfter = 24 * time.Hour
+
+// RetryAfter says when a provider wants to be asked again, as its header says it
+// in milliseconds or seconds; 0 if it does not. Dates are not read: none of the
+// providers sends one.
+func RetryAfter(header http.Header) time.Duration {
+	if wait := parseWait(header.Get("Retry-After-Ms"), "ms"); wait > 0 {
+		return wait
+	}
+	return parseWait(header.Get("Retry-After"), "s")
+}
+
+func parseWait(number, unit string) time.Duration {
+	if len(number) > 20 || strings.Trim(number, "0123456789.") != "" {
+		return 0
+	}
+	wait, err := time.ParseDuration(number + unit)
+	if err != nil {
+		return 0
+	}
+	return min(wait, longestRetryAfter)
+}

@@ -1,0 +1,98 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// providerError is what the dialects' error bodies say, taken together.
+type providerError struct {
+	code, kind, status, message string
+	reasons                     []string
+	wait                        time.Duration
+}
+
+// readProviderError reads an error body; one that is no JSON, as a cut one, says nothing.
+func readProviderError(body []byte) providerError {
+	body = bytes.TrimSpace(body)
+	if len(body) > 1 && body[0] == '[' { // Gemini's stream without alt=sse: the error in an array
+		body = body[1 : len(body)-1]
+	}
+	var outer struct {
+		Error json.RawMessage `json:"error"`
+		Code  json.RawMessage `json:"code"`
+	}
+	if decode(body, &outer) != nil {
+		return providerError{}
+	}
+	var inner struct {
+		Code    json.RawMessage `json:"code"`
+		Type    string          `json:"type"`
+		Status  string          `json:"status"`
+		Message string          `json:"message"`
+		Details []struct {
+			Reason     string `json:"reason"`
+			RetryDelay string `json:"retryDelay"`
+		} `json:"details"`
+	}
+	if flat := text(outer.Error); flat != "" {
+		return providerError{code: text(outer.Code), message: flat} // xAI: {"code":"…","error":"text"}
+	}
+	if decode(outer.Error, &inner) != nil {
+		return providerError{}
+	}
+	said := providerError{code: text(inner.Code), kind: inner.Type, status: inner.Status, message: inner.Message}
+	for _, detail := range inner.Details {
+		said.reasons = append(said.reasons, detail.Reason)
+		if strings.HasSuffix(detail.RetryDelay, "s") {
+			said.wait = max(said.wait, parseWait(strings.TrimSuffix(detail.RetryDelay, "s"), "s"))
+		}
+	}
+	return said
+}
+
+// decode is json.Unmarshal that keeps what it could read where some member has
+// another type than expected: providers differ.
+func decode(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return nil
+	}
+	return err
+}
+
+// text returns a JSON string's value, and nothing for any other value.
+func text(value json.RawMessage) string {
+	var decoded string
+	if json.Unmarshal(value, &decoded) != nil {
+		return ""
+	}
+	return decoded
+}
+
+// quota tells whether the gateway's account at the provider is out of credit.
+func (e providerError) quota() bool {
+	return e.code == "insufficient_quota" || e.kind == "insufficient_quota" || // OpenAI, under 429
+		e.code == "billing_hard_limit_reached" || // OpenAI, under 400
+		e.kind == "billing_error" || // Anthropic, under 402
+		strings.HasPrefix(e.message, "Your credit balance is too low") // Anthropic, an invalid_request_error under 400
+}
+
+// refused tells whether a 400 is about the gateway's own key or account.
+func (e providerError) refused(d Dialect) bool {
+	if d == Google {
+		// FAILED_PRECONDITION: region or billing, ai.google.dev/gemini-api/docs/troubleshooting.
+		return e.status == "FAILED_PRECONDITION" || slices.Contains(e.reasons, "API_KEY_INVALID")
+	}
+	return e.code == "invalid_api_key" || strings.HasPrefix(e.message, "Incorrect API key provided") // xAI, under 400
+}
+
+// RetryAfterBody says when a provider wants to be asked again, as the body of its
+// error says it; 0 if it does not. Gemini does (google.rpc.RetryInfo), and has no
+// header for it.
+func RetryAfterBody(body []byte) time.Duration { return readProviderError(body).wait }

@@ -1,0 +1,168 @@
+package dialect
+
+// Fields of chat completions.
+const (
+	chatModel field = iota + 1
+	chatStream
+	chatChoices
+	chatCap
+	chatOldCap
+	chatStreamOptions
+	chatIncludeUsage
+	chatStore
+	chatTier
+	chatModels
+	chatFallbacks
+	chatBackground
+	chatDeferred
+	chatSearchOptions
+	chatSearchParameters
+	chatPlugins
+	chatAudio
+	chatFile
+	chatTool
+	chatToolType
+	chatAddress
+	chatFileData
+)
+
+// chatRefusals are the members of chat completions that are not supported.
+var chatRefusals = map[field]refusal{
+	chatStore:            {"store", becauseKept},
+	chatModels:           {"models", becauseModels},
+	chatFallbacks:        {"fallbacks", becauseModels},
+	chatBackground:       {"background", becauseLater},
+	chatDeferred:         {"deferred", becauseLater},
+	chatSearchOptions:    {"web_search_options", becauseUncapped},
+	chatSearchParameters: {"search_parameters", becauseUncapped},
+	chatPlugins:          {"plugins", becauseUncapped},
+	chatAudio:            {"messages.audio.id", becauseStored},
+	chatFile:             {"file.file_id", becauseStored},
+}
+
+// chatBody is what is read of POST /v1/chat/completions (openai-openapi,
+// CreateChatCompletionRequest), and of the extensions of compatible providers what
+// costs or keeps more than the answer: models and plugins (OpenRouter), deferred and
+// search_parameters (xAI).
+var chatBody = func() *place {
+	address := &place{names: []member{{text: "url", at: &place{field: chatAddress}}}}
+	part := &place{names: []member{
+		{text: "image_url", at: &place{names: address.names, field: chatAddress}},
+		{text: "video_url", at: &place{names: address.names, field: chatAddress}},
+		{text: "audio_url", at: &place{names: address.names, field: chatAddress}},
+		{text: "file", at: &place{names: []member{
+			{text: "file_id", at: &place{field: chatFile}},
+			{text: "file_data", at: &place{field: chatFileData}},
+			{text: "file_url", at: &place{field: chatFileData}},
+		}}},
+	}}
+	message := &place{names: []member{
+		{text: "content", at: &place{names: part.names, each: part}},
+		{text: "audio", at: &place{names: []member{{text: "id", at: &place{field: chatAudio}}}}},
+	}}
+	tool := &place{field: chatTool, enters: true, names: []member{{text: "type", at: &place{field: chatToolType}}}}
+	return &place{names: []member{
+		{text: "model", at: &place{field: chatModel}},
+		{text: "messages", at: &place{each: message}},
+		{text: "stream", at: &place{field: chatStream}},
+		{text: "n", at: &place{field: chatChoices}},
+		{text: "max_completion_tokens", at: &place{field: chatCap}},
+		{text: "max_tokens", at: &place{field: chatOldCap}},
+		{text: "stream_options", at: &place{field: chatStreamOptions, names: []member{
+			{text: "include_usage", at: &place{field: chatIncludeUsage}},
+		}}},
+		{text: "store", at: &place{field: chatStore}},
+		{text: "service_tier", at: &place{field: chatTier}},
+		{text: "models", at: &place{field: chatModels}},
+		{text: "fallbacks", at: &place{field: chatFallbacks}},
+		{text: "background", at: &place{field: chatBackground}},
+		{text: "deferred", at: &place{field: chatDeferred}},
+		{text: "web_search_options", at: &place{field: chatSearchOptions}},
+		{text: "search_parameters", at: &place{field: chatSearchParameters}},
+		{text: "plugins", at: &place{field: chatPlugins}},
+		{text: "tools", at: &place{each: tool}},
+	}}
+}()
+
+const (
+	maxChoices   = 128 // OpenAI's own limit of n
+	maxOutputCap = 1 << 30
+)
+
+// readChat reads a body of chat completions.
+func (r *Request) readChat() error {
+	b := &reading{request: r}
+	var outputCap, oldCap int64
+	err := b.scan(chatBody, func(f field, start, end int) (problem *Error) {
+		here := span{start, end}
+		switch f {
+		case chatModel:
+			return b.modelName(start, end)
+		case chatStream:
+			r.Stream, problem = b.boolean("stream", start, end)
+			r.SSE = r.Stream
+		case chatChoices:
+			return b.choices("n", start, end)
+		case chatCap:
+			r.places.outputCap = here
+			outputCap, problem = b.integer("max_completion_tokens", start, end, 1, maxOutputCap)
+		case chatOldCap:
+			r.places.oldOutputCap = here
+			oldCap, problem = b.integer("max_tokens", start, end, 1, maxOutputCap)
+		case chatStreamOptions:
+			r.places.streamOptions = here
+			return b.object("stream_options", start, end)
+		case chatIncludeUsage:
+			r.places.streamOptionUse = here
+			r.IncludeUsage, problem = b.boolean("stream_options.include_usage", start, end)
+		case chatTier:
+			r.ServiceTier, problem = b.enumerated("service_tier", start, end)
+		case chatTool:
+			return b.chatTool(end)
+		case chatToolType:
+			b.toolType, problem = b.string("tools.type", start, end, 64)
+		case chatAddress:
+			if b.scanner.data[start] == '"' { // not the object that holds the address
+				b.mediaAddress(start, end)
+			}
+		case chatFileData:
+			r.unbounded = r.unbounded || !b.null(start, end)
+		default:
+			refused := chatRefusals[f]
+			return b.refuse(refused.param, refused.why, start, end)
+		}
+		return problem
+	})
+	switch {
+	case err != nil:
+		return err
+	case r.Model == "":
+		return noModel()
+	case outputCap > 0 && oldCap > 0 && outputCap != oldCap:
+		return NewError(CodeInvalidRequest).WithParam("max_tokens").
+			WithMessage("max_tokens and max_completion_tokens differ. Send one of them.")
+	}
+	r.OutputCap = max(outputCap, oldCap)
+	return nil
+}
+
+func (b *reading) choices(param string, start, end int) *Error {
+	n, problem := b.integer(param, start, end, 1, maxChoices)
+	b.request.Choices = max(int(n), 1)
+	return problem
+}
+
+// chatTool judges a tool when it begins and when it ends.
+func (b *reading) chatTool(end int) *Error {
+	kind := b.toolType
+	b.toolType = ""
+	if end < 0 || kind == "" || kind == "function" || kind == "custom" {
+		return nil
+	}
+	return unsupported("tools", becauseUncapped)
+}
+
+func noModel() *Error {
+	return NewError(CodeInvalidRequest).WithParam("model").
+		WithMessage("model is missing. Name one of those that GET /v1/models lists.")
+}

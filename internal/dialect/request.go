@@ -1,0 +1,145 @@
+package dialect
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Request is what is read of a request that lets a model generate. It keeps the
+// body's bytes and places in them; it holds no content of its own.
+type Request struct {
+	Operation Operation
+	// Model is what the caller calls it.
+	Model string
+	// Stream says that the answer comes in pieces: as server-sent events, or for
+	// Gemini without SSE as one JSON array.
+	Stream bool
+	// SSE says that a stream comes as server-sent events.
+	SSE bool
+	// Choices is how many answers are asked for, at least 1.
+	Choices int
+	// OutputCap is the most tokens that the caller wants generated for each choice,
+	// reasoning included; 0 if it did not say.
+	OutputCap int64
+	// ThinkingBudget is how many of them may go into reasoning; 0 if not said.
+	ThinkingBudget int64
+	// IncludeUsage says that the caller asked for usage in a chat stream.
+	IncludeUsage bool
+	// ServiceTier, Speed and Geo are what the caller asked for, empty if nothing:
+	// names of 1 to 64 bytes that may have prices of their own.
+	ServiceTier, Speed, Geo string
+	// Tools are the tools that run at the provider.
+	Tools []ServerTool
+
+	unbounded bool // some input is not in the body, or its tokens cannot be told from its bytes
+	images    int  // whose tokens are bounded each
+	imageSize int  // bytes of the body that are images
+	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
+	beta      bool // ?beta=true
+
+	body   []byte
+	places places
+}
+
+// ServerTool is a tool that runs at the provider, within one request.
+type ServerTool struct {
+	// Name is the tool's kind, as web_search.
+	Name string
+	// MaxUses is how often it may run.
+	MaxUses int64
+}
+
+// ParseRequest reads the body of a request that lets a model generate, strictly:
+// what two parsers could read in two ways is refused, as what is authorised and
+// held for must be what the provider reads. model and stream are what Match read
+// in the path; rawQuery is the query without credentials. The body must not change
+// while the Request is used.
+//
+// Every error is an *Error. Refused are, beside what is malformed, content that
+// the provider would keep, models other than the one called, and provider-side
+// tools without a bound on their uses.
+func ParseRequest(operation Operation, model string, stream bool, rawQuery string, body []byte) (*Request, error) {
+	r := &Request{Operation: operation, Choices: 1, body: body}
+	var err error
+	switch operation.Dialect {
+	case Anthropic:
+		err = r.readMessages(rawQuery)
+	case Google:
+		r.Model, r.Stream = model, stream
+		err = r.readGenerate(rawQuery)
+	default:
+		err = r.readChat()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// String keeps a request that is printed by mistake from showing its body.
+func (r *Request) String() string { return r.Operation.Name + " " + r.Model }
+
+// GoString is String for %#v.
+func (r *Request) GoString() string { return r.String() }
+
+// HasUnboundedInput tells whether some of the input is not in the body, as a file
+// behind an address, or its tokens cannot be bounded by its bytes, as a PDF's.
+// Then only the model's input limit bounds it.
+func (r *Request) HasUnboundedInput() bool { return r.unbounded }
+
+// WebSearches is how many web searches the request can make at most.
+func (r *Request) WebSearches() int64 {
+	var most int64
+	for _, tool := range r.Tools {
+		if tool.Name == webSearch {
+			most += tool.MaxUses
+		}
+	}
+	return most
+}
+
+// Passes is how often the model can read its input within the request: once, and
+// again after each use of a tool at the provider.
+func (r *Request) Passes() int64 {
+	passes := int64(1)
+	for _, tool := range r.Tools {
+		passes += tool.MaxUses
+	}
+	return passes
+}
+
+// OutputPasses is how often the model can generate up to its output cap: once, and
+// once more for each time that it may shorten the conversation first.
+func (r *Request) OutputPasses() int64 {
+	passes := int64(1)
+	for _, tool := range r.Tools {
+		if tool.Name == compaction {
+			passes += tool.MaxUses
+		}
+	}
+	return passes
+}
+
+// queryValue returns the one value of a query parameter; two are an error, as
+// servers differ in which of them they take.
+func queryValue(rawQuery, name string) (string, error) {
+	if rawQuery == "" {
+		return "", nil
+	}
+	value, seen := "", false
+	for parameter := range strings.SplitSeq(rawQuery, "&") {
+		key, escaped, _ := strings.Cut(parameter, "=")
+		decoded, err := url.QueryUnescape(key)
+		if err != nil || decoded != name {
+			continue
+		}
+		if seen {
+			return "", NewError(CodeInvalidRequest).WithParam(name).WithMessage("The query has " + name + " twice. Send it once.")
+		}
+		seen = true
+		if value, err = url.QueryUnescape(escaped); err != nil {
+			return "", NewError(CodeInvalidRequest).WithParam(name).WithMessage("The query parameter " + name + " is not escaped properly.")
+		}
+	}
+	return value, nil
+}

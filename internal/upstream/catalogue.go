@@ -1,0 +1,276 @@
+package upstream
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/price"
+)
+
+// Target is a provider and its name of a model.
+type Target struct {
+	Provider *Provider
+	Model    string
+}
+
+// Alias is a model name of the operator's own, or a price of the operator's own.
+type Alias struct {
+	Name    string
+	Targets []Target
+	// Rates is the operator's price; nil means the price of the first target.
+	Rates *price.Rates
+}
+
+// Catalogue is the providers and models of one configuration.
+type Catalogue struct {
+	book      *price.Book
+	providers []*Provider
+	models    map[string]*Model
+	listed    []*Model
+	unpriced  []string
+}
+
+// Model is a name that clients may call, and its price.
+type Model struct {
+	Name string
+	// Owner is the provider that stands for the model in lists.
+	Owner string
+	// The limits are in tokens, those of the first target; 0 = unknown.
+	ContextLength, OutputLimit int64
+	// LimitsDiffer tells that a later target has other limits, or unknown ones.
+	LimitsDiffer bool
+
+	targets []Target
+	entry   *price.Model
+	fixed   *price.Rates
+	version string
+}
+
+// NewCatalogue makes a catalogue. Providers come in order of preference: the first
+// that serves a model gives it its price. A name without a price is left out and
+// reported by Unpriced.
+func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Catalogue, error) {
+	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model)}
+	for _, provider := range providers {
+		for entry := range book.Models(provider.Name) {
+			c.serve(entry.Name, entry, Target{provider, entry.Name})
+		}
+		for _, name := range provider.models {
+			entry, ok := book.Find(provider.Name, name)
+			if !ok {
+				c.unpriced = append(c.unpriced, provider.Name+"/"+name)
+				continue
+			}
+			c.serve(name, entry, Target{provider, name})
+		}
+	}
+	for _, alias := range aliases {
+		if err := c.alias(alias); err != nil {
+			return nil, err
+		}
+	}
+	for _, model := range c.models {
+		c.listed = append(c.listed, model)
+	}
+	slices.SortFunc(c.listed, func(a, b *Model) int { return strings.Compare(a.Name, b.Name) })
+	return c, nil
+}
+
+// serve adds a target to a model, or the model itself.
+func (c *Catalogue) serve(name string, entry *price.Model, target Target) {
+	model, ok := c.models[name]
+	if !ok {
+		model = c.priced(name, entry, target)
+		c.models[name] = model
+		return
+	}
+	if !slices.Contains(model.targets, target) {
+		model.add(target, entry)
+	}
+}
+
+// add adds a target that is not the first. Its limits may be others; a request is
+// then bounded by what we tell the provider, see LimitsDiffer.
+func (m *Model) add(target Target, entry *price.Model) {
+	m.targets = append(m.targets, target)
+	m.compareLimits(entry)
+}
+
+func (m *Model) compareLimits(entry *price.Model) {
+	if entry == nil || entry.ContextLength != m.ContextLength || entry.OutputLimit != m.OutputLimit {
+		m.LimitsDiffer = true
+	}
+}
+
+func (c *Catalogue) priced(name string, entry *price.Model, target Target) *Model {
+	return &Model{
+		Name: name, Owner: target.Provider.Name, ContextLength: entry.ContextLength, OutputLimit: entry.OutputLimit,
+		targets: []Target{target}, entry: entry, version: c.book.Version(),
+	}
+}
+
+// configuredPrice is the price version of a price line in the configuration.
+const configuredPrice = "configured"
+
+// alias adds a name of the operator's, in place of the book's model of that name.
+func (c *Catalogue) alias(alias Alias) error {
+	first := alias.Targets[0]
+	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, fixed: alias.Rates}
+	entry, ok := c.book.Find(first.Provider.Name, first.Model)
+	switch {
+	case ok:
+		model.entry, model.version = entry, c.book.Version()
+		model.ContextLength, model.OutputLimit = entry.ContextLength, entry.OutputLimit
+	case alias.Rates == nil:
+		c.unpriced = append(c.unpriced, alias.Name)
+		delete(c.models, alias.Name)
+		return nil
+	}
+	if alias.Rates != nil {
+		model.version = configuredPrice
+	}
+	for _, target := range alias.Targets[1:] {
+		entry, _ := c.book.Find(target.Provider.Name, target.Model)
+		model.compareLimits(entry)
+	}
+	for _, target := range alias.Targets {
+		if target.Provider.Simulator && !strings.HasPrefix(alias.Name, simulatorPrefix) {
+			return fmt.Errorf("model %s goes to the simulator, which serves %s* only", alias.Name, simulatorPrefix)
+		}
+	}
+	c.models[alias.Name] = model
+	return nil
+}
+
+// simulatorPrefix begins the names of all models that the simulator serves, so
+// that nobody pays for a made-up answer unawares.
+const simulatorPrefix = "simulator/"
+
+// Find returns the model of a name: a name of the catalogue, or a dated or
+// alternative name of one. A price line for a model holds for its dated names too.
+func (c *Catalogue) Find(name string) (*Model, error) {
+	if model, ok := c.models[name]; ok {
+		return model, nil
+	}
+	if slices.ContainsFunc(c.unpriced, func(known string) bool { return known == name || strings.HasSuffix(known, "/"+name) }) {
+		return nil, ErrNoPrice
+	}
+	var found *Model
+	for _, provider := range c.providers {
+		entry, ok := c.book.Find(provider.Name, name)
+		if !ok {
+			continue
+		}
+		target := Target{provider, name}
+		if found != nil {
+			found.add(target, entry)
+			continue
+		}
+		found = c.priced(name, entry, target)
+		if configured := c.models[entry.Name]; configured != nil && configured.fixed != nil && configured.entry == entry {
+			found.fixed, found.version = configured.fixed, configured.version
+		}
+	}
+	if found == nil {
+		return nil, ErrUnknownModel
+	}
+	return found, nil
+}
+
+// Models lists the models by name.
+func (c *Catalogue) Models() []*Model { return c.listed }
+
+// Unpriced lists the configured names that have no price.
+func (c *Catalogue) Unpriced() []string { return c.unpriced }
+
+// Served judges what a provider says it served. The name is what may be recorded:
+// one of the price book's or of this catalogue's, else metering.Other, as free text
+// from outside must not be kept. The rates are those of the served model where it
+// refines the called one within the provider (an alias's dated version); nil means
+// that the price of the called model stands.
+func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at time.Time) (name string, rates *price.Rates) {
+	name = metering.Other
+	if _, ok := c.models[served]; ok {
+		name = served
+	} else if _, ok := c.book.Find(attempt.Provider.Name, served); ok && dialect.ValidModelName(served) {
+		name = served
+	}
+	if called.fixed != nil {
+		return name, nil
+	}
+	if sent, ok := c.book.Find(attempt.Provider.Name, attempt.Model); !ok || sent != called.entry {
+		// Another provider's model stands in for the called one, at the called one's
+		// price: that is what was held for.
+		return name, nil
+	}
+	if entry, ok := c.book.Refine(attempt.Provider.Name, attempt.Model, served); ok && entry != called.entry {
+		if refined, ok := entry.At(at); ok {
+			return name, refined
+		}
+	}
+	return name, nil
+}
+
+// PassRates is the price of another model of the same provider, which did a part of
+// the work; false if the book does not know it.
+func (c *Catalogue) PassRates(attempt Attempt, model string, at time.Time) (*price.Rates, bool) {
+	entry, ok := c.book.Find(attempt.Provider.Name, model)
+	if !ok {
+		return nil, false
+	}
+	return entry.At(at)
+}
+
+// Simulator tells whether the simulator can be what serves the model.
+func (m *Model) Simulator() bool {
+	return slices.ContainsFunc(m.targets, func(target Target) bool { return target.Provider.Simulator })
+}
+
+// Reasons tells whether the model can generate reasoning that is billed and that the
+// caller does not see.
+func (m *Model) Reasons() bool { return m.entry != nil && m.entry.Reasons }
+
+// Rates is the price at a moment, and the version of what it was taken from; false
+// if there is none.
+func (m *Model) Rates(at time.Time) (rates *price.Rates, version string, ok bool) {
+	if m.fixed != nil {
+		return m.fixed, m.version, true
+	}
+	rates, ok = m.entry.At(at)
+	return rates, m.version, ok
+}
+
+// Plan lists the attempts for a request of this dialect in order of preference:
+// every key of every provider that serves the model.
+func (m *Model) Plan(d dialect.Dialect) ([]Attempt, error) {
+	var attempts []Attempt
+	for _, target := range m.targets {
+		if !target.Provider.Speaks(d) {
+			continue
+		}
+		for _, credential := range target.Provider.credentials {
+			attempts = append(attempts, Attempt{target.Provider, credential, target.Model})
+		}
+	}
+	if len(attempts) == 0 {
+		return nil, ErrOtherDialect
+	}
+	return attempts, nil
+}
+
+// Dialects lists the dialects in which the model can be called.
+func (m *Model) Dialects() []dialect.Dialect {
+	var dialects []dialect.Dialect
+	for _, target := range m.targets {
+		for _, d := range target.Provider.dialects {
+			if !slices.Contains(dialects, d) {
+				dialects = append(dialects, d)
+			}
+		}
+	}
+	return dialects
+}

@@ -1,0 +1,179 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func provider(t *testing.T, name string, d dialect.Dialect, secrets ...string) *Provider {
+	t.Helper()
+	address, err := url.Parse("https://" + name + ".example/v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewProvider(ProviderOptions{Name: name, Dialects: []dialect.Dialect{d}, BaseURL: address, Secrets: secrets})
+}
+
+func catalogue(t *testing.T, providers []*Provider, aliases ...Alias) *Catalogue {
+	t.Helper()
+	c, err := NewCatalogue(price.Embedded(), providers, aliases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func plan(t *testing.T, c *Catalogue, name string, d dialect.Dialect) []string {
+	t.Helper()
+	model, err := c.Find(name)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	attempts, err := model.Plan(d)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var described []string
+	for _, attempt := range attempts {
+		described = append(described, fmt.Sprintf("%s %v %s", attempt.Provider.Name, attempt.Credential, attempt.Model))
+	}
+	return described
+}
+
+func TestPlansFollowTheOrderOfProvidersAndKeys(t *testing.T) {
+	openai := provider(t, "openai", dialect.OpenAI, "first-secret", "second-secret")
+	house := NewProvider(ProviderOptions{Name: "house", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"house-secret"}})
+	rates, err := price.NewRates(price.Definition{Prices: map[string]string{"input": "1", "output": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := catalogue(t, []*Provider{openai, house}, Alias{
+		Name: "fast", Targets: []Target{{house, "large-2"}, {openai, "gpt-4.1-mini"}}, Rates: rates,
+	})
+	for name, want := range map[string][]string{
+		"gpt-4.1-mini":            {"openai key 1 gpt-4.1-mini", "openai key 2 gpt-4.1-mini"},
+		"gpt-4.1-mini-2025-04-14": {"openai key 1 gpt-4.1-mini-2025-04-14", "openai key 2 gpt-4.1-mini-2025-04-14"},
+		"fast":                    {"house key 1 large-2", "openai key 1 gpt-4.1-mini", "openai key 2 gpt-4.1-mini"},
+	} {
+		if got := plan(t, c, name, dialect.OpenAI); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if printed := fmt.Sprintf("%v %+v %#v", openai.credentials, openai.credentials[0], openai.credentials[0]); strings.Contains(printed, "secret") {
+		t.Errorf("a provider key was printed: %s", printed)
+	}
+}
+
+func TestModelsThatCannotBeCalled(t *testing.T) {
+	openai := NewProvider(ProviderOptions{Name: "openai", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"s"}, Models: []string{"homemade-1"}})
+	c := catalogue(t, []*Provider{openai})
+	for name, want := range map[string]error{
+		"no-such-model": ErrUnknownModel, "claude-haiku-4-5": ErrUnknownModel, "openai/homemade-1": ErrNoPrice, "homemade-1": ErrNoPrice,
+		"anthropic/claude-haiku-4-5": ErrUnknownModel, "": ErrUnknownModel, "openai/": ErrUnknownModel,
+	} {
+		if model, err := c.Find(name); !errors.Is(err, want) {
+			t.Errorf("%q: %+v, %v; want %v", name, model, err, want)
+		}
+	}
+	if got := c.Unpriced(); !slices.Equal(got, []string{"openai/homemade-1"}) {
+		t.Errorf("unpriced: %q", got)
+	}
+	model, err := c.Find("gpt-4.1-mini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Plan(dialect.Anthropic); !errors.Is(err, ErrOtherDialect) {
+		t.Errorf("planned in another dialect: %v", err)
+	}
+	if got := model.Dialects(); !slices.Equal(got, []dialect.Dialect{dialect.OpenAI}) {
+		t.Errorf("dialects: %v", got)
+	}
+}
+
+func TestASimulatorNeedsItsOwnModelNames(t *testing.T) {
+	simulator := NewProvider(ProviderOptions{Name: "simulator", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"s"}, Simulator: true})
+	if _, err := NewCatalogue(price.Embedded(), []*Provider{simulator}, []Alias{{Name: "gpt-9", Targets: []Target{{simulator, "simulator/demo"}}}}); err == nil {
+		t.Error("an alias that hides the simulator was accepted")
+	}
+	c := catalogue(t, []*Provider{simulator})
+	model, err := c.Find("simulator/demo")
+	if err != nil || !model.Simulator() {
+		t.Errorf("simulator/demo: %+v, %v", model, err)
+	}
+}
+
+func TestThePriceIsThatOfTheCalledModelUnlessTheServedOneRefinesIt(t *testing.T) {
+	c := catalogue(t, []*Provider{provider(t, "openai", dialect.OpenAI, "s")})
+	for _, row := range []struct{ called, served, name, pricedAs string }{
+		{"gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06", "gpt-4o"},
+		{"gpt-4o", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"}, // an entry of its own, dearer
+		{"gpt-4.1-mini", "gpt-4.1", "gpt-4.1", "gpt-4.1-mini"},                    // another model: the called one's price
+		{"gpt-4.1-mini", "what a secret prompt", metering.Other, "gpt-4.1-mini"},
+		{"gpt-4.1-mini", "gpt-99-unheard-of", metering.Other, "gpt-4.1-mini"},
+	} {
+		model, err := c.Find(row.called)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempts, err := model.Plan(dialect.OpenAI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, refined := c.Served(model, attempts[0], row.served, noon)
+		if name != row.name {
+			t.Errorf("%s served as %s is recorded as %q, want %q", row.called, row.served, name, row.name)
+		}
+		rates, _, _ := model.Rates(noon)
+		if refined != nil {
+			rates = refined
+		}
+		priced, ok := price.Embedded().Find("openai", row.pricedAs)
+		if !ok {
+			t.Fatalf("the price book lacks %s", row.pricedAs)
+		}
+		want, _ := priced.At(noon)
+		used := usage.Usage{InputTotal: 1000, Input: 1000, OutputTotal: 1000, Output: 1000}
+		if got, want := rates.Cost(used, price.Conditions{}), want.Cost(used, price.Conditions{}); got != want {
+			t.Errorf("%s served as %s costs %s, want %s", row.called, row.served, got, want)
+		}
+	}
+}
+
+func BenchmarkFindAndPlan(b *testing.B) {
+	address, err := url.Parse("https://api.example.com")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := NewCatalogue(price.Embedded(), []*Provider{NewProvider(ProviderOptions{
+		Name: "openai", Dialects: []dialect.Dialect{dialect.OpenAI}, BaseURL: address, Secrets: []string{"s"},
+	})}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				model, err := c.Find(name)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := model.Plan(dialect.OpenAI); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
