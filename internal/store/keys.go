@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/faregate/faregate/auth"
+)
+
+const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at`
+
+// keyRow is a key as it stands in its table.
+type keyRow struct {
+	key              auth.Key
+	hash             []byte
+	models           string
+	created          int64
+	expires, revoked sql.NullInt64
+}
+
+func (r *keyRow) fields() []any {
+	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked}
+}
+
+func (r *keyRow) read() (*auth.Key, error) {
+	hash, err := auth.ParseHash(r.hash)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
+	}
+	r.key.Hash = hash
+	if r.models != "" {
+		r.key.Models = strings.Split(r.models, ",")
+	}
+	r.key.CreatedAt = time.UnixMicro(r.created).UTC()
+	r.key.ExpiresAt, r.key.RevokedAt = optionalTime(r.expires), optionalTime(r.revoked)
+	return &r.key, nil
+}
+
+func optionalTime(micros sql.NullInt64) time.Time {
+	if !micros.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros.Int64).UTC()
+}
+
+func optionalMicros(at time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: at.UnixMicro(), Valid: !at.IsZero()}
+}
+
+// CreateKey writes a new key: ErrNotFound where there is no such account, ErrTaken
+// where the id or the hash is in use. The same key again changes nothing.
+func (s *Store) CreateKey(ctx context.Context, key *auth.Key) error {
+	for _, pattern := range key.Models {
+		// This also keeps out the comma, which separates patterns in the column.
+		if err := auth.ValidateModelPattern(pattern); err != nil {
+			return fmt.Errorf("create a key: %w", err)
+		}
+	}
+	return s.write(ctx, "create a key", func(tx transaction) error {
+		var accounts int
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM accounts WHERE id = $1`, key.AccountID).Scan(&accounts); err != nil {
+			return err
+		}
+		if accounts == 0 {
+			return fmt.Errorf("account: %w", ErrNotFound)
+		}
+		err := changed(tx.exec(ctx, `INSERT INTO keys
+			(id, account_id, name, hash, models, created_at, expires_at, revoked_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","),
+			key.CreatedAt.UnixMicro(), optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt)))
+		if errors.Is(err, ErrNotFound) {
+			return sameKey(ctx, tx, key)
+		}
+		if err != nil {
+			return err
+		}
+		return announce(ctx, tx, KindKey, key.ID)
+	})
+}
+
+// sameKey is nil where the same key was created before: the answer may have been lost.
+func sameKey(ctx context.Context, tx transaction, key *auth.Key) error {
+	var same int
+	err := tx.queryRow(ctx, `SELECT COUNT(*) FROM keys WHERE id = $1 AND account_id = $2 AND hash = $3`,
+		key.ID, key.AccountID, key.Hash[:]).Scan(&same)
+	if err == nil && same == 0 {
+		err = fmt.Errorf("the key is %w", ErrTaken)
+	}
+	return err
+}
+
+// FindKey implements auth.Directory.
+func (s *Store) FindKey(ctx context.Context, hash auth.Hash) (*auth.Key, *auth.Account, error) {
+	row, account, created := new(keyRow), new(auth.Account), int64(0)
+	err := s.db.reads().queryRow(ctx, `SELECT `+keyColumns+`, `+accountColumns+`
+		FROM keys k JOIN accounts a ON a.id = k.account_id WHERE k.hash = $1`, hash[:]).
+		Scan(append(row.fields(), accountFields(account, &created)...)...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil, auth.ErrUnknownKey
+	case err != nil:
+		return nil, nil, fmt.Errorf("find a key: %w", s.db.explain(err))
+	}
+	account.CreatedAt = time.UnixMicro(created).UTC()
+	key, err := row.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, account, nil
+}
+
+// ListKeys returns the keys of the account with this id, oldest first, revoked ones included.
+func (s *Store) ListKeys(ctx context.Context, accountID string) ([]*auth.Key, error) {
+	rows, err := s.db.reads().query(ctx, `SELECT `+keyColumns+` FROM keys k
+		WHERE k.account_id = $1 ORDER BY k.created_at, k.id`, accountID)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", s.db.explain(err))
+	}
+	defer rows.Close()
+	var keys []*auth.Key
+	for rows.Next() {
+		row := new(keyRow)
+		if err := rows.Scan(row.fields()...); err != nil {
+			return nil, fmt.Errorf("list keys: %w", err)
+		}
+		key, err := row.read()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list keys: %w", s.db.explain(err))
+	}
+	return keys, nil
+}
+
+// RevokeKey makes a key useless from now on. Revoking it again changes nothing.
+func (s *Store) RevokeKey(ctx context.Context, keyID string, at time.Time) error {
+	return s.write(ctx, "revoke a key", func(tx transaction) error {
+		if err := changed(tx.exec(ctx, `UPDATE keys SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2`,
+			at.UnixMicro(), keyID)); err != nil {
+			return err
+		}
+		return announce(ctx, tx, KindKey, keyID)
+	})
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	library "modernc.org/sqlite/lib"
+)
+
+// sqliteFile is a store in one file.
+type sqliteFile struct {
+	path  string
+	clock func() time.Time
+	// SQLite has one writer at a time: our own writers queue for one connection
+	// instead of polling for the file's lock.
+	writer *sql.DB
+	reader *sql.DB
+
+	preparing sync.Mutex
+	hot       hotStatements
+}
+
+func openSQLite(path string) (*sqliteFile, error) {
+	if path == "" || strings.ContainsRune(path, 0) {
+		return nil, ErrURL
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the store's file: %w", err)
+	}
+	f := &sqliteFile{path: path, clock: time.Now}
+	if f.writer, err = sql.Open("sqlite", dataSource(path, writing)); err != nil {
+		return nil, f.explain(err)
+	}
+	f.writer.SetMaxOpenConns(1)
+	if f.reader, err = sql.Open("sqlite", dataSource(path, reading)); err != nil {
+		return nil, f.explain(err)
+	}
+	f.reader.SetMaxOpenConns(4)
+	f.reader.SetMaxIdleConns(4)
+	return f, nil
+}
+
+func (f *sqliteFile) close() error { return errors.Join(f.reader.Close(), f.writer.Close()) }
+
+// write excludes all other writers from its begin: see dataSource.
+func (f *sqliteFile) write(ctx context.Context, do func(transaction) error) error {
+	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
+}
+
+func (f *sqliteFile) view(ctx context.Context, do func(transaction) error) error {
+	return f.run(ctx, f.reader, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
+}
+
+func (f *sqliteFile) run(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (f *sqliteFile) reads() queries { return sqliteStatements{f.clock, f.reader} }
+
+// sqliteStatements runs statements through database/sql: those of a transaction, or
+// each by itself.
+type sqliteStatements struct {
+	clock func() time.Time
+	sql   interface {
+		ExecContext(context.Context, string, ...any) (sql.Result, error)
+		QueryRowContext(context.Context, string, ...any) *sql.Row
+		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	}
+}
+
+func (s sqliteStatements) exec(ctx context.Context, query string, values ...any) (int64, error) {
+	return affected(s.sql.ExecContext(ctx, query, values...))
+}
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (s sqliteStatements) queryRow(ctx context.Context, query string, values ...any) row {
+	return s.sql.QueryRowContext(ctx, query, values...)
+}
+
+func (s sqliteStatements) query(ctx context.Context, query string, values ...any) (rows, error) {
+	return openRows(s.sql.QueryContext(ctx, query, values...))
+}
+
+func openRows(found *sql.Rows, err error) (rows, error) {
+	if err != nil {
+		return nil, err
+	}
+	return sqliteRows{found}, nil
+}
+
+// now is the machine's clock, as all who use the file are on it.
+func (s sqliteStatements) now(context.Context) (int64, error) { return s.clock().UnixMicro(), nil }
+
+func (sqliteStatements) forShare(query string) string  { return query }
+func (sqliteStatements) forUpdate(query string) string { return query }
+
+type sqliteRows struct{ *sql.Rows }
+
+// Close hides an error that Err has told already.
+func (r sqliteRows) Close() { _ = r.Rows.Close() }
+
+type purpose int
+
+const (
+	reading purpose = iota
+	writing
+)
+
+// dataSource is the driver's name of the file, with what every connection sets.
+func dataSource(path string, use purpose) string {
+	query := url.Values{
+		// Without rwc: only Migrate makes a file, so that a mistyped path is an
+		// error and not a new and empty store.
+		"mode":    {"rw"},
+		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)"},
+	}
+	if use == writing {
+		// A transaction that begins as a reader and becomes a writer later fails
+		// at once when another wrote meanwhile, whatever the timeout.
+		query.Set("_txlock", "immediate")
+		query.Add("_pragma", "journal_mode(WAL)")
+	} else {
+		query.Add("_pragma", "query_only(1)")
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+}
+
+// prepareFile makes the directory and the file where there are none, and keeps both
+// from other users. SQLite gives its side files (-wal, -shm) the file's mode.
+func prepareFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make the store's directory: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the store's file: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("open the store's file: %w", err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			err = os.Chmod(name, 0o600)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keep the store's file from other users: %w", err)
+		}
+	}
+	return nil
+}
+
+// code is SQLite's primary result code in an error, 0 if there is none.
+func code(err error) int {
+	var failure *sqlite.Error
+	if !errors.As(err, &failure) {
+		return library.SQLITE_OK
+	}
+	return failure.Code() & 0xff
+}
+
+func (*sqliteFile) rejected(err error) bool {
+	switch code(err) {
+	case library.SQLITE_CONSTRAINT, library.SQLITE_MISMATCH, library.SQLITE_TOOBIG:
+		return true
+	}
+	return false
+}
+
+func (f *sqliteFile) explain(err error) error {
+	advice := ""
+	switch code(err) {
+	case library.SQLITE_NOTADB:
+		advice = "the file is not a SQLite database"
+	case library.SQLITE_CORRUPT:
+		advice = "the file is damaged: restore a backup"
+	case library.SQLITE_READONLY, library.SQLITE_PERM:
+		advice = "the file or its directory cannot be written by this user"
+	case library.SQLITE_CANTOPEN:
+		advice = "the file cannot be opened: check that it exists and that this user may read and write it and its directory"
+	case library.SQLITE_FULL:
+		advice = "the disk is full"
+	case library.SQLITE_BUSY:
+		advice = "another process is writing for too long"
+	default:
+		return err
+	}
+	return fmt.Errorf("store %s: %s: %w", f.path, advice, err)
+}

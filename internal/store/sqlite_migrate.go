@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// migrate makes the file where there is none.
+func (f *sqliteFile) migrate(ctx context.Context) error {
+	if err := prepareFile(f.path); err != nil {
+		return err
+	}
+	// SQLite's own lock covers one migration, not the decision which are needed.
+	turn := flock.New(f.path+".migrate", flock.SetPermissions(0o600))
+	if _, err := turn.TryLockContext(ctx, 10*time.Millisecond); err != nil {
+		return fmt.Errorf("wait for another process that migrates %s: %w", f.path, err)
+	}
+	defer func() { _ = turn.Close() }()
+
+	files, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, f.writer, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	current, newest, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", f.explain(err))
+	}
+	if current > newest {
+		return fmt.Errorf("store %s has version %d, this program knows up to %d: %w", f.path, current, newest, ErrNewer)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", f.explain(err))
+	}
+	return nil
+}

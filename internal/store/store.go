@@ -1,0 +1,91 @@
+// Package store keeps accounts, keys, money and usage records in one SQL database,
+// behind the interfaces that auth and ledger define: SQLite or PostgreSQL.
+//
+// Open has no effect; Migrate creates or brings up to date what is
+// there. A server takes Lock for as long as it runs; commands do not, and may work
+// on the same store beside it. One server works on an SQLite file; any number, each
+// with its NodeName, on a PostgreSQL database.
+//
+//	books, err := store.Open("sqlite:/var/lib/faregate/faregate.db")
+//	defer books.Close()
+//	err = books.Migrate(ctx)
+//	err = books.CreateAccount(ctx, &auth.Account{ID: id, Email: "ada@example.com", …})
+//	_, err = books.Deposit(ctx, store.Deposit{AccountID: id, Amount: 5 * metering.Dollar, Ref: "invoice-17", …})
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/faregate/faregate/metering/ledger"
+)
+
+// What the store answers beside the errors of auth and ledger.
+var (
+	// ErrURL says that an address names no store.
+	ErrURL = errors.New("not the address of a store: write sqlite:/path/to/file.db or postgres://user:password@host/database")
+	// ErrNotFound says that there is no such account, key or record.
+	ErrNotFound = errors.New("not found")
+	// ErrTaken says that an e-mail address, a username or an id is in use.
+	ErrTaken = errors.New("already taken")
+	// ErrReference says that a reference was used before, for something else.
+	ErrReference = errors.New("the reference was used before with another amount or account")
+	// ErrAmount says that an amount is not more than nothing, or beyond what a balance can hold.
+	ErrAmount = errors.New("not a usable amount")
+	// ErrNewer says that a later version of the program has migrated the store.
+	ErrNewer = errors.New("the store was made by a newer version: use that one")
+	// ErrUnknown says that the connection was lost while a change was made: it may
+	// have been made or not. Making it again does no harm.
+	ErrUnknown = errors.New("the connection was lost during the commit: make the call again")
+	// ErrLocked says that another server works on the same file.
+	ErrLocked = errors.New("another server is running on this store")
+)
+
+// Store is one database. Its methods may be called from many goroutines.
+type Store struct{ db database }
+
+// Open names a store. It reads and writes nothing; the first use connects.
+func Open(url string) (*Store, error) {
+	var db database
+	var err error
+	if path, isFile := strings.CutPrefix(url, "sqlite:"); isFile {
+		db, err = openSQLite(path)
+	} else {
+		db, err = openPostgres(url)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db}, nil
+}
+
+// NodeName is what a server on this store is called among the nodes: for
+// ledger.Options.Node.
+func (s *Store) NodeName() string { return s.db.nodeName() }
+
+// Migrate creates the store where there is none and brings an older one up to date.
+// Several processes may do so at once: they take turns.
+func (s *Store) Migrate(ctx context.Context) error { return s.db.migrate(ctx) }
+
+// Lock says that a server works on the store from now on, until unlock is called. On
+// SQLite it is ErrLocked while a server of another process does: two would serve the
+// same credit twice. One process may hold the lock several times.
+func (s *Store) Lock() (unlock func() error, err error) { return s.db.lock() }
+
+// Settle implements ledger.Store.
+func (s *Store) Settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
+	err := s.db.settle(ctx, lease, settlements)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("settle: %w", s.db.explain(err))
+	if s.db.rejected(err) {
+		return fmt.Errorf("%w: %w", ledger.ErrRejected, err)
+	}
+	return err
+}
+
+// Close ends all connections. Calls under way fail, or are waited for.
+func (s *Store) Close() error { return s.db.close() }
