@@ -1,0 +1,291 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
+	"github.com/faregate/faregate/metering/price"
+)
+
+// accessLogCaddy is the value of App.AccessLog that keeps Caddy's own access log.
+const accessLogCaddy = "caddy"
+
+// defaultGracePeriod is how long a stop waits for running requests, unless Caddy's
+// grace_period says otherwise. Caddy's own default is to wait for ever, which ends
+// with a kill by the service manager and no record of what was running.
+const defaultGracePeriod = 30 * time.Second
+
+// App is Faregate's configuration (module faregate): providers, models and the
+// store. Handlers find it through Caddy.
+type App struct {
+	// Where accounts, keys and the ledger are kept: "sqlite" (a file in Caddy's
+	// data directory), "sqlite:/path/to/file.db", or "postgres:{env.DATABASE_URL}",
+	// which any number of gateways can share. Default: sqlite.
+	Store string `json:"store,omitempty"`
+
+	// Where requests go, in order of preference for a model that several serve.
+	Providers []Provider `json:"providers,omitempty"`
+
+	// Model names of our own, and prices other than the price book's.
+	Models []Model `json:"models,omitempty"`
+
+	// Which access log is written: ours, of metadata only (the default), or
+	// "caddy", which logs headers, addresses and URIs.
+	AccessLog string `json:"access_log,omitempty"`
+
+	ctx        caddy.Context
+	logger     *zap.Logger
+	now        func() time.Time
+	runtime    *runtime
+	catalogue  *upstream.Catalogue
+	transports map[*upstream.Provider]*http.Transport
+	simulators []*simulatorServer
+
+	// begin makes ready what requests need, once. Caddy starts apps in random order
+	// (caddy.go, run), so that the first request may come before Start.
+	begin func() error
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "faregate",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision resolves secrets and builds the catalogue. It has no side effects, as
+// `caddy validate` calls it too: the store is opened in Start.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger, a.now = ctx, ctx.Logger(), time.Now
+	a.begin = sync.OnceValue(a.open)
+	if err := a.check(); err != nil {
+		return err
+	}
+	address, err := resolveStoreURL(a.Store)
+	if err != nil {
+		return err
+	}
+	if err := a.buildCatalogue(); err != nil {
+		return err
+	}
+	a.runtime, err = openRuntime(address, a.logger)
+	return err
+}
+
+// check finds the mistakes that can be told from the configuration alone.
+func (a *App) check() error {
+	names := make(map[string]bool)
+	for i := range a.Providers {
+		provider := &a.Providers[i]
+		if err := provider.validate(); err != nil {
+			return err
+		}
+		if names[provider.Name] {
+			return provider.errTwice()
+		}
+		names[provider.Name] = true
+	}
+	models := make(map[string]bool)
+	for i := range a.Models {
+		model := &a.Models[i]
+		if err := model.validate(a.Providers); err != nil {
+			return err
+		}
+		if models[model.Name] {
+			return model.errTwice()
+		}
+		models[model.Name] = true
+	}
+	if err := checkStoreSecret(a.Store); err != nil {
+		return err
+	}
+	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
+		return fmt.Errorf("access_log %q: leave it out, or say caddy", a.AccessLog)
+	}
+	return nil
+}
+
+// buildCatalogue makes the providers and models that requests are planned with.
+func (a *App) buildCatalogue() error {
+	a.transports = make(map[*upstream.Provider]*http.Transport)
+	var providers []*upstream.Provider
+	for i := range a.Providers {
+		configured := &a.Providers[i]
+		provider, err := a.buildProvider(configured)
+		if err != nil {
+			return err
+		}
+		if provider == nil {
+			continue
+		}
+		providers = append(providers, provider)
+		a.transports[provider] = newTransport()
+	}
+	if len(providers) == 0 {
+		return errNoProvider
+	}
+	var models []upstream.Alias
+	for _, configured := range a.Models {
+		alias := upstream.Alias{Name: configured.Name}
+		for _, target := range configured.To {
+			name, model, _ := strings.Cut(target, "/")
+			i := slices.IndexFunc(providers, func(p *upstream.Provider) bool { return p.Name == name })
+			if i < 0 {
+				continue // disabled, as its key is unset; that was warned of
+			}
+			if model == "" {
+				model = configured.Name
+			}
+			alias.Targets = append(alias.Targets, upstream.Target{Provider: providers[i], Model: model})
+		}
+		if len(alias.Targets) == 0 {
+			a.logger.Warn("a model is left out, as none of its providers is usable", zap.String("model", configured.Name))
+			continue
+		}
+		if configured.Price != nil {
+			rates, err := price.NewRates(*configured.Price)
+			if err != nil {
+				return fmt.Errorf("model %s: %w", configured.Name, err)
+			}
+			alias.Rates = rates
+		}
+		models = append(models, alias)
+	}
+	var err error
+	a.catalogue, err = upstream.NewCatalogue(price.Embedded(), providers, models)
+	if err != nil {
+		return err
+	}
+	for _, name := range a.catalogue.Unpriced() {
+		a.logger.Warn("a model has no price and is refused; add a price to it in the configuration", zap.String("model", name))
+	}
+	return nil
+}
+
+// buildProvider returns nil for a provider none of whose keys is set.
+func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
+	if configured.Simulator {
+		server, err := openSimulator(configured.Name)
+		if err != nil {
+			return nil, err
+		}
+		a.simulators = append(a.simulators, server)
+		return server.provider, nil
+	}
+	secrets, unset, err := configured.resolveKeys()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range unset {
+		a.logger.Warn("a provider key is left out, as its environment variable is unset or empty",
+			zap.String("provider", configured.Name), zap.String("variable", name))
+	}
+	if len(secrets) == 0 {
+		return nil, nil
+	}
+	address, err := configured.address()
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", configured.Name, err)
+	}
+	known := wellKnownProviders[configured.Name]
+	spoken := known.dialect
+	if configured.Dialect != "" {
+		if spoken, err = parseDialect(configured.Dialect); err != nil {
+			return nil, err
+		}
+	}
+	return upstream.NewProvider(upstream.ProviderOptions{
+		Name: configured.Name, Dialects: []dialect.Dialect{spoken}, BaseURL: address, Secrets: secrets,
+		Profile: known.profile, OldOutputCap: known.baseURL == "", Models: configured.Models,
+	}), nil
+}
+
+// Start opens the store and makes the node known to it.
+func (a *App) Start() error {
+	if err := a.boundGracePeriod(); err != nil {
+		return err
+	}
+	return a.begin()
+}
+
+// open starts the simulators and opens the store.
+func (a *App) open() error {
+	keepAnswersOutOfStandardLog()
+	for _, server := range a.simulators {
+		if err := server.start(); err != nil {
+			return err
+		}
+	}
+	return a.runtime.start()
+}
+
+// boundGracePeriod sets Caddy's grace period where the configuration does not. The
+// http app cannot be asked for earlier: its handlers ask for this app while it is
+// being provisioned.
+func (a *App) boundGracePeriod() error {
+	loaded, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil //nolint:nilerr // no http app, nothing to bound
+	}
+	if server, ok := loaded.(*caddyhttp.App); ok && server.GracePeriod == 0 {
+		server.GracePeriod = caddy.Duration(defaultGracePeriod)
+	}
+	return nil
+}
+
+// Stop does nothing: Caddy stops apps in random order, and requests still run.
+// Cleanup follows when all apps have stopped.
+func (a *App) Stop() error { return nil }
+
+// Cleanup lets go of the runtime and of idle connections. Requests that still run
+// keep the runtime open.
+func (a *App) Cleanup() error {
+	var errs []error
+	if a.runtime != nil {
+		if _, err := runtimes.Delete(a.runtime.address); err != nil {
+			errs = append(errs, fmt.Errorf("closing the store: %w", err))
+		}
+	}
+	for _, transport := range a.transports {
+		transport.CloseIdleConnections()
+	}
+	for _, server := range a.simulators {
+		if _, err := simulatorServers.Delete(server.name); err != nil {
+			errs = append(errs, fmt.Errorf("stopping the simulator: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// transportOf returns the connections to a provider.
+func (a *App) transportOf(provider *upstream.Provider) *http.Transport {
+	return a.transports[provider]
+}
+
+// appOf returns the app that a handler belongs to.
+func appOf(ctx caddy.Context) (*App, error) {
+	loaded, err := ctx.App("faregate")
+	if err != nil {
+		return nil, err
+	}
+	return loaded.(*App), nil
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

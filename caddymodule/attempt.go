@@ -1,0 +1,188 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/crypto/blake2b"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+const (
+	// drainPatience is how long an answer is still read for its usage after the
+	// client has left.
+	drainPatience = 60 * time.Second
+	// errorBodyPatience bounds the wait for the rest of a provider's error.
+	errorBodyPatience = 5 * time.Second
+	// maxErrorBody bounds what is read of a provider's error.
+	maxErrorBody = 64 << 10
+)
+
+// attempt sends the request to one provider. It returns either the response to
+// pass on, or how it failed.
+func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt) (*http.Response, *failure) {
+	payload, err := ex.request.Body(dialect.Edit{
+		Model: target.Model, OutputCap: ex.lowered, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
+	})
+	if err != nil {
+		return nil, &failure{err: err}
+	}
+	ex.body.keep(payload)
+	sending := ex.body.reader(payload)
+	// The provider's request has a life of its own: the client's leaving must not
+	// end it before the usage is known, unless that is what is wanted.
+	ctx, cancel := context.WithCancel(context.Background())
+	leaving := watchClient(ex, cancel)
+	request, err := t.providerRequest(ctx, ex, r, target, payload, sending)
+	if err != nil {
+		leaving.stop()
+		cancel()
+		_ = sending.Close()
+		return nil, &failure{err: err}
+	}
+	response, err := t.app.transportOf(target.Provider).RoundTrip(request)
+	ex.sent = sending.sent()
+	if err != nil {
+		leaving.stop()
+		cancel()
+		return nil, &failure{err: err, retryable: true}
+	}
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		patience := time.AfterFunc(errorBodyPatience, cancel)
+		failed := readFailure(ex.dialect, response)
+		patience.Stop()
+		// A provider that quotes the key which it was shown must not give it away.
+		failed.passOn = failed.passOn && !bytes.Contains(failed.body, []byte(target.Credential.Secret()))
+		leaving.stop()
+		cancel()
+		return nil, failed
+	}
+	body := &responseBody{
+		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
+		status: response.StatusCode, length: response.ContentLength, drains: ex.drains,
+	}
+	framing, ok := framingOf(response.Header.Get("Content-Type"))
+	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
+		body.discard()
+		return nil, &failure{status: http.StatusBadGateway, retryable: true, class: dialect.ProviderInvalidAnswer}
+	}
+	body.framing = framing
+	body.meter = usage.NewMeter(usage.Options{
+		Format: ex.operation.Format, Framing: framing, Choices: ex.request.Choices,
+		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile,
+	})
+	if failed := body.begin(); failed != nil {
+		body.discard()
+		if ex.clientLeft() {
+			ex.seen = body.meter.Report()
+		}
+		return nil, failed
+	}
+	header := make(http.Header, 8)
+	dialect.CopyResponseHeader(header, response.Header)
+	header[dialect.RequestIDHeader(ex.dialect)] = []string{ex.id}
+	length := response.ContentLength
+	if framing == usage.SSE {
+		header.Del("Content-Length")
+		length = -1
+	}
+	ex.response, ex.providerStatus = body, response.StatusCode
+	return &http.Response{
+		Status: response.Status, StatusCode: response.StatusCode, Header: header,
+		Proto: response.Proto, ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
+		Body: body, ContentLength: length, Request: r,
+	}, nil
+}
+
+// injectUsage tells whether the provider must be asked for usage that the caller
+// did not ask for.
+func (ex *Exchange) injectUsage() bool {
+	return ex.operation.Format == usage.OpenAIChat && ex.request.Stream && !ex.request.IncludeUsage
+}
+
+// providerRequest builds the request from allow-lists: nothing of the client's
+// request goes on by itself.
+func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.Request, target upstream.Attempt,
+	payload []byte, sending *bodyReader,
+) (*http.Request, error) {
+	address, err := dialect.ProviderURL(ex.operation, target.Provider.BaseURL(), target.Model, ex.request)
+	if err != nil {
+		return nil, err
+	}
+	header := make(http.Header, 12)
+	dialect.CopyRequestHeader(ex.dialect, header, ex.header)
+	header["Accept-Encoding"] = identityEncoding
+	if key := header.Get("Idempotency-Key"); key != "" {
+		header["Idempotency-Key"] = []string{ownIdempotencyKey(ex.principal.AccountID, key)}
+	}
+	dialect.SetCredential(ex.dialect, header, target.Credential.Secret())
+	request := (&http.Request{
+		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: sending, ContentLength: int64(len(payload)),
+		// Lets net/http send again what a closed idle connection never read.
+		GetBody: func() (io.ReadCloser, error) { return ex.body.reader(payload), nil },
+	}).WithContext(ctx)
+	return request, nil
+}
+
+// ownIdempotencyKey makes a caller's key the account's own: all callers share the
+// operator's account at the provider, and one must never get another's answer.
+func ownIdempotencyKey(accountID, key string) string {
+	sum := blake2b.Sum256([]byte(accountID + "\x00" + key))
+	return hex.EncodeToString(sum[:])
+}
+
+var identityEncoding = []string{"identity"}
+
+// framingOf tells how an answer of this content type is framed.
+func framingOf(contentType string) (usage.Framing, bool) {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return 0, false
+	case mediaType == "text/event-stream":
+		return usage.SSE, true
+	case mediaType == "application/json":
+		return usage.JSON, true
+	}
+	return 0, false
+}
+
+// clientWatch ends a provider's request when the client has left.
+type clientWatch struct{ stops []func() bool }
+
+func (w *clientWatch) stop() {
+	for _, stop := range w.stops {
+		stop()
+	}
+}
+
+// watchClient cancels a stream at once, and after drainPatience what drains.
+func watchClient(ex *Exchange, cancel context.CancelFunc) *clientWatch {
+	if !ex.drains {
+		return &clientWatch{stops: []func() bool{context.AfterFunc(ex.client, cancel)}}
+	}
+	patience, expire := context.WithCancel(context.Background())
+	stopLeaving := context.AfterFunc(ex.client, func() {
+		timer := time.AfterFunc(drainPatience, cancel)
+		context.AfterFunc(patience, func() { timer.Stop() })
+	})
+	return &clientWatch{stops: []func() bool{stopLeaving, func() bool { expire(); return true }}}
+}
+
+func (t *Transport) logFailure(ex *Exchange, target upstream.Attempt, failed *failure) {
+	t.app.logger.Warn("attempt failed",
+		zap.String("request_id", ex.id), zap.String("provider", target.Provider.Name),
+		zap.Stringer("key", target.Credential), zap.Int("status", failed.status),
+		zap.String("reason", failed.reason()))
+}

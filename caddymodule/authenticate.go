@@ -1,0 +1,166 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/internal/dialect"
+)
+
+// Authenticate verifies the caller's Faregate key (module http.handlers.faregate_auth).
+// It must be the first of our handlers.
+//
+// It takes the credential from wherever the dialects' SDKs put it, removes it from
+// headers, query and request URI, and looks its hash up. From there on it owns the
+// answer: every error below it becomes an answer in the caller's dialect, so that
+// Caddy's own error log never sees the request.
+type Authenticate struct {
+	// Allows clients to call over plain HTTP from other machines. Keys and prompts
+	// then cross the network in clear. Loopback clients and trusted proxies that
+	// say https (X-Forwarded-Proto) need no permission.
+	Insecure bool `json:"insecure,omitempty"`
+
+	app    *App
+	logger *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (Authenticate) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.faregate_auth",
+		New: func() caddy.Module { return new(Authenticate) },
+	}
+}
+
+// Provision finds the app.
+func (h *Authenticate) Provision(ctx caddy.Context) error {
+	app, err := appOf(ctx)
+	if err != nil {
+		return err
+	}
+	h.app, h.logger = app, app.logger
+	return nil
+}
+
+// ServeHTTP verifies the key and answers every error of the handlers below. It
+// returns nil always.
+func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	ex := &Exchange{
+		app: h.app, runtime: h.app.runtime,
+		id: uuid.Must(uuid.NewV7()).String(), startedAt: h.app.now(), client: r.Context(), header: r.Header,
+		dialect: dialect.Guess(r.URL.Path, r.Header),
+	}
+	ex.delivery = newDelivery(w, h.app.now)
+	ex.attach(r)
+	if h.app.AccessLog != accessLogCaddy {
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
+	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)
+
+	defer func() {
+		if problem := recover(); problem != nil {
+			h.settleAfterPanic(ex, problem)
+		}
+		if ex.settlement == nil {
+			logRefusal(h.logger, ex, h.app.now())
+		}
+	}()
+	// The credential goes first, whatever else is wrong with the request.
+	r = forgetOriginalQuery(r)
+	secret, err := dialect.TakeCredential(r)
+	switch {
+	case err != nil:
+	case !h.Insecure && !secureClient(r):
+		err = errPlainHTTP
+	case caddy.Exiting() || !ex.runtime.acquire():
+		err = errShuttingDown
+	default:
+		defer ex.runtime.release() // after the refusal's record, too
+		err = h.serve(ex, secret, r, next)
+	}
+	if err != nil {
+		ex.fail(err)
+	}
+	return nil
+}
+
+func (h *Authenticate) serve(ex *Exchange, secret string, r *http.Request, next caddyhttp.Handler) error {
+	if err := h.app.begin(); err != nil {
+		return errors.Join(auth.ErrUnavailable, err)
+	}
+	principal, err := ex.runtime.verifier.Verify(r.Context(), secret)
+	if err != nil {
+		return err
+	}
+	ex.principal = principal
+	if replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		// Caddy's access log takes its user_id from here (server.go, logRequest).
+		replacer.Set("http.auth.user.id", principal.KeyID)
+	}
+	return next.ServeHTTP(ex.delivery, r)
+}
+
+// forgetOriginalQuery takes a key out of the copy of the request that Caddy keeps
+// for its placeholders of the original URI (server.go, PrepareRequest).
+func forgetOriginalQuery(r *http.Request) *http.Request {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || r.URL.RawQuery == "" {
+		return r
+	}
+	address := *original.URL
+	address.RawQuery = dialect.WithoutCredential(address.RawQuery)
+	address.User = nil
+	original.URL, original.RequestURI = &address, address.RequestURI()
+	if replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		// Caddy's own placeholders look into the first context of the request, which
+		// cannot be changed (replacer.go, addHTTPVarsToReplacer).
+		prefix := ""
+		if address.RawQuery != "" {
+			prefix = "?"
+		}
+		replacer.Set("http.request.orig_uri", original.RequestURI)
+		replacer.Set("http.request.orig_uri.query", address.RawQuery)
+		replacer.Set("http.request.orig_uri.prefixed_query", prefix+address.RawQuery)
+	}
+	return r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+}
+
+// settleAfterPanic keeps a panic from reaching net/http, which would print it with
+// the client's address. http.ErrAbortHandler goes on: it cuts the connection, which
+// is what it is for, and prints nothing.
+func (h *Authenticate) settleAfterPanic(ex *Exchange, problem any) {
+	if problem == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+		panic(problem)
+	}
+	// The value of the panic may quote what was being handled; the stack cannot.
+	h.logger.Error("internal error", zap.String("request_id", ex.id), zap.ByteString("stack", debug.Stack()))
+	if ex.delivery.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	ex.fail(errInternal)
+}
+
+// secureClient tells whether what the client sends stays between it and us.
+func secureClient(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+		return r.Header.Get("X-Forwarded-Proto") == "https"
+	}
+	return loopbackAddress(r.RemoteAddr)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Authenticate)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Authenticate)(nil)
+)

@@ -1,0 +1,263 @@
+package caddymodule
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/faregate/faregate/metering/price"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+	caddy.RegisterModule(Authenticate{})
+	caddy.RegisterModule(Route{})
+	caddy.RegisterModule(Meter{})
+	caddy.RegisterModule(Upstreams{})
+	caddy.RegisterModule(Transport{})
+	httpcaddyfile.RegisterGlobalOption("faregate", parseApp)
+	registerDirectives()
+}
+
+// parseApp reads the faregate global option.
+//
+//	faregate {
+//		store      sqlite [<path>]
+//		provider   <name> <key...>
+//		provider   <name> {
+//			dialect  openai|anthropic|google
+//			base_url <address>
+//			api_key  <key...>
+//			models   <names...>
+//			insecure
+//			simulator
+//		}
+//		model      <name> {
+//			to    <provider>[/<model>]...
+//			price <class> <dollars per million tokens>... {
+//				above <tokens> <class> <dollars>...
+//				unit  <name> <dollars>
+//			}
+//		}
+//		access_log caddy
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	app := new(App)
+	d.Next() // faregate
+	if existing != nil {
+		return nil, d.Err("the faregate global option is given twice: put everything into one block")
+	}
+	if d.NextArg() {
+		return nil, d.Err("the faregate global option takes a block only: faregate { … }")
+	}
+	var models []caddyfile.Dispenser // where each model is
+	for d.NextBlock(0) {
+		var err error
+		switch d.Val() {
+		case "store":
+			err = app.parseStore(d)
+		case "provider":
+			err = app.parseProvider(d)
+		case "model":
+			models = append(models, *d)
+			err = app.parseModel(d)
+		case "access_log":
+			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
+				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
+			}
+		default:
+			err = unknownSubdirective(d, "faregate", "store, provider, model or access_log")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	// A model may stand above the provider that it goes to.
+	for i := range app.Models {
+		if err := app.Models[i].validate(app.Providers); err != nil {
+			return nil, models[i].WrapErr(err)
+		}
+	}
+	return httpcaddyfile.App{Name: "faregate", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func (a *App) parseStore(d *caddyfile.Dispenser) error {
+	if a.Store != "" {
+		return d.Err("store is given twice")
+	}
+	arguments := d.RemainingArgs()
+	switch len(arguments) {
+	case 1:
+		a.Store = arguments[0]
+	case 2:
+		a.Store = arguments[0] + ":" + arguments[1]
+	default: // not quoted: a database's address may hold a password
+		return d.Err("store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db")
+	}
+	return nil
+}
+
+func (a *App) parseProvider(d *caddyfile.Dispenser) error {
+	start := *d
+	if !d.NextArg() {
+		return d.Err("provider needs a name, like: provider openai {env.OPENAI_API_KEY}")
+	}
+	provider := Provider{Name: d.Val(), APIKeys: d.RemainingArgs()}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch d.Val() {
+		case "dialect":
+			if !d.AllArgs(&provider.Dialect) {
+				return d.Err("dialect takes one of openai, anthropic and google")
+			}
+		case "base_url":
+			if !d.AllArgs(&provider.BaseURL) {
+				return d.Err("base_url takes one address, like https://llm.example.com/v1")
+			}
+		case "api_key":
+			keys := d.RemainingArgs()
+			if len(keys) == 0 {
+				return d.Err("api_key takes one or more keys, each as {env.NAME} or {file./path}")
+			}
+			provider.APIKeys = append(provider.APIKeys, keys...)
+		case "models":
+			names := d.RemainingArgs()
+			if len(names) == 0 {
+				return d.Err("models takes one or more names of models")
+			}
+			provider.Models = append(provider.Models, names...)
+		case "insecure":
+			if d.NextArg() {
+				return d.Err("insecure takes no arguments")
+			}
+			provider.Insecure = true
+		case "simulator":
+			if d.NextArg() {
+				return d.Err("simulator takes no arguments")
+			}
+			provider.Simulator = true
+		default:
+			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, insecure or simulator")
+		}
+	}
+	if err := provider.validate(); err != nil {
+		return start.WrapErr(err)
+	}
+	if slices.ContainsFunc(a.Providers, func(p Provider) bool { return p.Name == provider.Name }) {
+		return start.WrapErr(provider.errTwice())
+	}
+	a.Providers = append(a.Providers, provider)
+	return nil
+}
+
+func (a *App) parseModel(d *caddyfile.Dispenser) error {
+	var model Model
+	start := *d
+	if !d.AllArgs(&model.Name) {
+		return d.Err("model takes one name, and a block that says where it goes")
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch d.Val() {
+		case "to":
+			targets := d.RemainingArgs()
+			if len(targets) == 0 {
+				return d.Err("to takes one or more providers, each as NAME or NAME/MODEL")
+			}
+			model.To = append(model.To, targets...)
+		case "price":
+			if model.Price != nil {
+				return d.Err("price is given twice")
+			}
+			definition, err := parsePrice(d)
+			if err != nil {
+				return err
+			}
+			model.Price = definition
+		default:
+			return unknownSubdirective(d, "model", "to or price")
+		}
+	}
+	if slices.ContainsFunc(a.Models, func(m Model) bool { return m.Name == model.Name }) {
+		return start.WrapErr(model.errTwice())
+	}
+	a.Models = append(a.Models, model)
+	return nil
+}
+
+// parsePrice reads a price line. It is compiled here already, so that a mistake is
+// reported with its line.
+func parsePrice(d *caddyfile.Dispenser) (*price.Definition, error) {
+	definition := new(price.Definition)
+	start := *d
+	var err error
+	if definition.Prices, err = parsePairs(d, d.RemainingArgs()); err != nil {
+		return nil, err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch d.Val() {
+		case "above":
+			d.NextArg()
+			tokens, err := strconv.ParseInt(d.Val(), 10, 64)
+			if err != nil || tokens <= 0 {
+				return nil, d.Err("above needs a number of tokens, like: above 200000 input 5.00 output 22.50")
+			}
+			tier := price.Tier{Above: tokens}
+			if tier.Prices, err = parsePairs(d, d.RemainingArgs()); err != nil {
+				return nil, err
+			}
+			definition.Tiers = append(definition.Tiers, tier)
+		case "unit":
+			units, err := parsePairs(d, d.RemainingArgs())
+			if err != nil {
+				return nil, err
+			}
+			if definition.Units == nil {
+				definition.Units = make(map[string]string)
+			}
+			for name, dollars := range units {
+				if _, twice := definition.Units[name]; twice {
+					return nil, d.Errf("the price of %s is given twice", name)
+				}
+				definition.Units[name] = dollars
+			}
+		default:
+			return nil, unknownSubdirective(d, "price", "above or unit")
+		}
+	}
+	if _, err := price.NewRates(*definition); err != nil {
+		return nil, start.WrapErr(err)
+	}
+	return definition, nil
+}
+
+// parsePairs reads NAME DOLLARS pairs.
+func parsePairs(d *caddyfile.Dispenser, words []string) (map[string]string, error) {
+	if len(words) == 0 || len(words)%2 != 0 {
+		return nil, d.Errf("prices come in pairs, like: input 2.50 output 10.00; got %q", strings.Join(words, " "))
+	}
+	pairs := make(map[string]string, len(words)/2)
+	for i := 0; i < len(words); i += 2 {
+		if _, twice := pairs[words[i]]; twice {
+			return nil, d.Errf("the price of %s is given twice", words[i])
+		}
+		pairs[words[i]] = words[i+1]
+	}
+	return pairs, nil
+}
+
+// subdirectiveName is what a subdirective looks like, and a provider's key does not.
+var subdirectiveName = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+// unknownSubdirective is the error for the current token. It quotes the token only if
+// that cannot be a secret which slipped onto a line of its own.
+func unknownSubdirective(d *caddyfile.Dispenser, directive, known string) error {
+	if !subdirectiveName.MatchString(d.Val()) {
+		return d.Errf("this is no subdirective of %s: use %s", directive, known)
+	}
+	return d.Errf("unknown subdirective %q of %s: use %s", d.Val(), directive, known)
+}

@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/faregate/faregate/auth"
+)
+
+func TestKeyCommands(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	var first keyFields
+	printed := term.json(&first, "key", "create", "--account", "ada@example.com", "--name", "my laptop")
+	wantText(t, printed, `{"id":"{key}","secret":"{secret}","account_id":"{ada}","name":"my laptop","status":"active","models":[],"created_at":"2026-11-23T12:00:00.123456Z"}
+`, "{ada}", ada, "{key}", first.ID, "{secret}", first.Secret)
+	// The server takes the secret that was printed.
+	verifier := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }})
+	principal, err := verifier.Verify(t.Context(), first.Secret)
+	if err != nil || principal.AccountID != ada || principal.KeyID != first.ID {
+		t.Fatalf("the printed secret stands for %+v, %v", principal, err)
+	}
+
+	term.now = term.now.Add(time.Second)
+	printed = term.must("key", "create", "--account", "ada", "--name", "ci", "--expires", "30d", "--models", "gpt-*,claude-opus-4-6", "--models", "gpt-*")
+	secret := printed[strings.Index(printed, "sk-fg-"):][:55]
+	second, err := verifier.Verify(t.Context(), secret)
+	if err != nil || !second.AllowsModel("gpt-5") || !second.AllowsModel("claude-opus-4-6") || second.AllowsModel("claude-opus-4-7") {
+		t.Fatalf("the second key stands for %+v, %v", second, err)
+	}
+	wantText(t, printed, `id       {key}
+name     ci
+account  ada
+models   gpt-*,claude-opus-4-6
+expires  2026-12-23 12:00:01Z
+secret   {secret}
+         This is the only time that the secret is shown: keep it now.
+`, "{key}", second.KeyID, "{secret}", secret)
+
+	wantText(t, term.must("key", "revoke", strings.ToUpper(first.ID), "--json"), `{"id":"{key}","status":"revoked"}
+`, "{key}", first.ID)
+	wantText(t, term.must("key", "revoke", first.ID), "id      {key}\nstatus  revoked\n", "{key}", first.ID)
+	verifier.Forget(first.ID)
+	if _, err := verifier.Verify(t.Context(), first.Secret); !errors.Is(err, auth.ErrUnknownKey) {
+		t.Errorf("the revoked key: %v", err)
+	}
+
+	term.now = term.now.Add(30 * 24 * time.Hour)
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 CREATED               EXPIRES               REVOKED
+{1}  my laptop  revoked  all                    2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6  2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
+`, "{1}", first.ID, "{2}", second.KeyID)
+	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
+{"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
+`, "{ada}", ada, "{1}", first.ID, "{2}", second.KeyID)
+}
+
+type keyFields struct {
+	ID        string   `json:"id"`
+	Secret    string   `json:"secret"`
+	AccountID string   `json:"account_id"`
+	Name      string   `json:"name"`
+	Status    string   `json:"status"`
+	Models    []string `json:"models"`
+	CreatedAt string   `json:"created_at"`
+}
+
+func TestKeyMistakes(t *testing.T) {
+	term, _ := newTerminal(t)
+	term.account("ada")
+	_, secret := term.key("ada")
+	for _, row := range []struct {
+		words     []string
+		arguments []string
+	}{
+		{[]string{`no account "bob"`}, []string{"key", "create", "--account", "bob", "--name", "x"}},
+		{[]string{`no account "bob"`}, []string{"key", "list", "--account", "bob"}},
+		{[]string{"account", "required"}, []string{"key", "create", "--name", "x"}},
+		{[]string{"--name", "--name is empty"}, []string{"key", "create", "--account", "ada", "--name", ""}},
+		{[]string{"--expires", "720h"}, []string{"key", "create", "--account", "ada", "--name", "x", "--expires", "tomorrow"}},
+		{[]string{"--expires", "720h"}, []string{"key", "create", "--account", "ada", "--name", "x", "--expires", "-1h"}},
+		{[]string{"--expires", "720h"}, []string{"key", "create", "--account", "ada", "--name", "x", "--expires", "0"}},
+		{[]string{"--models", `"gpt*5"`}, []string{"key", "create", "--account", "ada", "--name", "x", "--models", "a,gpt*5"}},
+		{[]string{`no key "0199e0a0-7c1c-7000-8000-000000000000"`, "key list"}, []string{"key", "revoke", "0199e0a0-7c1c-7000-8000-000000000000"}},
+		{[]string{"by its id", "leaked"}, []string{"key", "revoke", secret}},
+		{[]string{`no command "rotate"`}, []string{"key", "rotate", "x"}},
+	} {
+		term.fails(row.words, row.arguments...)
+	}
+	if _, stderr, _ := term.run("key", "revoke", secret); strings.Contains(stderr, secret[6:]) {
+		t.Error("the error repeats the secret")
+	}
+	if printed := term.must("key", "list", "--account", "ada"); strings.Count(printed, "\n") != 2 || strings.Contains(printed, "sk-fg-") {
+		t.Errorf("the list:\n%s", printed)
+	}
+}

@@ -1,0 +1,93 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const modelsCaddyfile = `{
+	admin off
+	faregate {
+		store sqlite {env.FAREGATE_TEST_STORE}
+		provider anthropic {env.FAREGATE_TEST_ANTHROPIC}
+		provider openai {env.FAREGATE_TEST_OPENAI}
+		model house-model {
+			to anthropic/claude-haiku-4-5
+			price input 2.5 output 10 cache_read 0.25
+		}
+	}
+}
+
+http://localhost {
+	faregate
+}
+`
+
+func TestModelsCommand(t *testing.T) {
+	term := &terminal{t: t, now: testNow}
+	t.Setenv("FAREGATE_TEST_ANTHROPIC", "sk-ant-canary")
+	t.Setenv("FAREGATE_TEST_OPENAI", "")
+	config := writeConfig(t, "Caddyfile", modelsCaddyfile)
+
+	stdout, stderr, err := term.run("models", "--config", config, "--json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "FAREGATE_TEST_OPENAI") {
+		t.Errorf("the provider that is left out should be named in one line: %s", stderr)
+	}
+	found := make(map[string]string)
+	for line := range strings.Lines(stdout) {
+		var model struct{ Model, Provider string }
+		if err := json.Unmarshal([]byte(line), &model); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if model.Provider != "anthropic" {
+			t.Errorf("a model of a provider that is left out: %s", line)
+		}
+		found[model.Model] = line
+	}
+	if _, ok := found["claude-haiku-4-5"]; !ok {
+		t.Errorf("claude-haiku-4-5 is missing in:\n%s", stdout)
+	}
+	wantText(t, found["house-model"], `{"model":"house-model","provider":"anthropic","dialects":["anthropic"],"context_length":200000,"output_limit":64000,"price_version":"configured",`+
+		`"prices":{"input":"2.50","cache_read":"0.25","cache_write":"2.50","cache_write_5m":"2.50","cache_write_1h":"2.50","input_audio":"2.50","input_image":"2.50","input_video":"2.50",`+
+		`"cache_read_audio":"0.25","cache_read_image":"0.25","cache_read_video":"0.25","output":"10.00","output_audio":"10.00","output_image":"10.00",`+
+		`"units":{"web_search":"0.00","web_fetch":"0.00"}}}
+`)
+
+	t.Setenv("FAREGATE_TEST_OPENAI", "sk-canary")
+	table := term.must("models", "--config", config)
+	if !strings.HasPrefix(table, "MODEL") || !strings.Contains(table, "openai") || strings.Contains(table+stdout+stderr, "canary") {
+		t.Errorf("the table:\n%s", table)
+	}
+
+	t.Setenv("FAREGATE_TEST_ANTHROPIC", "")
+	t.Setenv("FAREGATE_TEST_OPENAI", "")
+	stdout, stderr, err = term.run("models", "--config", config)
+	if err == nil || stdout != "" || !strings.Contains(stderr, "no provider is usable") {
+		t.Errorf("without any key: %v\n%s%s", err, stdout, stderr)
+	}
+}
+
+func TestCommandsReadACaddyfile(t *testing.T) {
+	term, _ := newTerminal(t)
+	ada := term.account("ada")
+	t.Setenv("FAREGATE_TEST_STORE", strings.TrimPrefix(term.address, "sqlite:"))
+	term.address = ""
+	for name, arguments := range map[string][]string{
+		"by its name": {"--config", writeConfig(t, "Caddyfile.production", modelsCaddyfile)},
+		"by its end":  {"--config", writeConfig(t, "site.caddyfile", modelsCaddyfile)},
+		"by adapter":  {"--config", writeConfig(t, "server.conf", modelsCaddyfile), "--adapter", "caddyfile"},
+	} {
+		if printed := term.must(append([]string{"account", "show", "ada"}, arguments...)...); !strings.Contains(printed, ada) {
+			t.Errorf("%s: %s", name, printed)
+		}
+	}
+	copyOf := writeConfig(t, "Caddyfile", modelsCaddyfile)
+	t.Chdir(strings.TrimSuffix(copyOf, "Caddyfile"))
+	if printed := term.must("account", "show", "ada"); !strings.Contains(printed, ada) {
+		t.Errorf("the working directory's: %s", printed)
+	}
+}

@@ -1,0 +1,79 @@
+package caddymodule
+
+import (
+	"testing"
+	"time"
+
+	"github.com/faregate/faregate/metering/ledger"
+)
+
+func TestDepositAndBalance(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	deposit := []string{"deposit", "--account", "ada", "--amount", "5.00", "--ref", "invoice-17", "--note", "paid by bank"}
+	wantText(t, term.must(append(deposit, "--json")...), `{"account_id":"{ada}","amount":"5.00","ref":"invoice-17","added":true,"balance":"5.00"}
+`, "{ada}", ada)
+	wantText(t, term.must(append(deposit, "--json")...), `{"account_id":"{ada}","amount":"5.00","ref":"invoice-17","added":false,"balance":"5.00"}
+`, "{ada}", ada)
+	wantText(t, term.must(deposit...), `account  ada
+amount   5.00 USD
+ref      invoice-17
+outcome  nothing added, as this deposit was made before
+balance  5.00 USD
+`)
+	wantText(t, term.must("deposit", "--account", ada, "--amount", "0.000000001", "--ref", "invoice-18"), `account  ada
+amount   0.000000001 USD
+ref      invoice-18
+outcome  added
+balance  5.000000001 USD
+`)
+
+	// A node serves the account out of what it was granted.
+	lease, _, err := books.Join(t.Context(), "node", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := books.Draw(t.Context(), lease, ledger.Draw{Number: 1, AccountID: ada, Account: ledger.Wish{Most: 2_000_000_000}}); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, term.must("balance", "ada", "--json"), `{"account_id":"{ada}","balance":"5.000000001","granted":"2.00","available":"3.000000001"}
+`, "{ada}", ada)
+	if _, err := books.Draw(t.Context(), lease, ledger.Draw{Number: 1, AccountID: ada, Account: ledger.Wish{Most: ledger.Everything}}); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, term.must("balance", "ada@example.com"), `balance                      5.000000001 USD
+of it in the hands of nodes  5.000000001 USD
+of it free for nodes         0.00 USD
+`)
+}
+
+func TestMoneyMistakes(t *testing.T) {
+	term, _ := newTerminal(t)
+	term.account("ada")
+	term.account("bob")
+	term.must("deposit", "--account", "ada", "--amount", "5", "--ref", "r1")
+	for _, row := range []struct {
+		words     []string
+		arguments []string
+	}{
+		{[]string{"--ref", "r1", "another amount or account"}, []string{"deposit", "--account", "ada", "--amount", "5.01", "--ref", "r1"}},
+		{[]string{"--ref", "r1", "another amount or account"}, []string{"deposit", "--account", "bob", "--amount", "5", "--ref", "r1"}},
+		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount", "five", "--ref", "r2"}},
+		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount", "1,000", "--ref", "r2"}},
+		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount=-1", "--ref", "r2"}},
+		{[]string{"--amount", "nothing to add"}, []string{"deposit", "--account", "ada", "--amount", "0.00", "--ref", "r2"}},
+		{[]string{"too large"}, []string{"deposit", "--account", "ada", "--amount", "9223372035", "--ref", "r2"}},
+		{[]string{"--ref", "payment's id"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", "a b"}},
+		{[]string{"--ref", "is empty"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", ""}},
+		{[]string{"--note", "one line"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", "r2", "--note", "a\nb"}},
+		{[]string{`no account "eve"`}, []string{"deposit", "--account", "eve", "--amount", "1", "--ref", "r2"}},
+		{[]string{"amount", "ref", "required"}, []string{"deposit", "--account", "ada"}},
+		{[]string{`no account "eve"`}, []string{"balance", "eve"}},
+	} {
+		term.fails(row.words, row.arguments...)
+	}
+	wantText(t, term.must("balance", "ada"), `balance                      5.00 USD
+of it in the hands of nodes  0.00 USD
+of it free for nodes         5.00 USD
+`)
+}

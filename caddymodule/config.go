@@ -1,0 +1,271 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+// Provider configures where requests go.
+type Provider struct {
+	// The provider's name. The well-known names openai, anthropic, google and
+	// xai bring their dialect, address and models with them.
+	Name string `json:"name"`
+
+	// The dialect that the provider speaks: openai, anthropic or google.
+	// Default: that of the well-known name.
+	Dialect string `json:"dialect,omitempty"`
+
+	// The address, as that dialect's SDK takes it: with /v1 for openai, without
+	// a version for anthropic and google. Default: that of the well-known name.
+	// Plain http:// is refused unless the address is loopback or insecure is set.
+	BaseURL string `json:"base_url,omitempty"`
+
+	// The provider's API keys, each as {env.NAME} or {file./path}, never in
+	// clear: a clear key would land in Caddy's autosave and in GET /config/.
+	// A key whose environment variable is unset is left out with a warning.
+	APIKeys []string `json:"api_keys,omitempty"`
+
+	// Names of models that the provider serves beside those that the price book
+	// lists for it.
+	Models []string `json:"models,omitempty"`
+
+	// Allows an http:// address that is not loopback. Prompts and the provider
+	// key then cross the network in clear.
+	Insecure bool `json:"insecure,omitempty"`
+
+	// Makes this provider the built-in simulator: made-up answers for tries and
+	// tests, models simulator/* only, served to loopback clients only.
+	Simulator bool `json:"simulator,omitempty"`
+}
+
+// Model configures a model name of our own, or the price of one.
+type Model struct {
+	// The name that clients call.
+	Name string `json:"name"`
+
+	// Where it goes, in order of preference: a provider's name, or
+	// provider/model where the provider calls it otherwise.
+	To []string `json:"to,omitempty"`
+
+	// The price, instead of the price book's.
+	Price *price.Definition `json:"price,omitempty"`
+}
+
+type wellKnown struct {
+	dialect dialect.Dialect
+	baseURL string
+	profile usage.Profile
+}
+
+var wellKnownProviders = map[string]wellKnown{
+	"openai":    {dialect: dialect.OpenAI, baseURL: "https://api.openai.com/v1"},
+	"anthropic": {dialect: dialect.Anthropic, baseURL: "https://api.anthropic.com"},
+	"google":    {dialect: dialect.Google, baseURL: "https://generativelanguage.googleapis.com"},
+	"xai":       {dialect: dialect.OpenAI, baseURL: "https://api.x.ai/v1", profile: usage.ProfileReasoningApart},
+}
+
+// simulatorName is what the simulator is called, and what the names of its models
+// begin with.
+const simulatorName = "simulator"
+
+// providerName is what a provider may be called: it becomes part of records and
+// of model names like provider/model.
+var providerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+var secretPlaceholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
+
+var (
+	errSecretInClear = errors.New("a provider key must be {env.NAME} or {file./path}: a literal key, or one read by {$NAME}, " +
+		"would be stored in clear in Caddy's autosave and shown by GET /config/")
+	errNoProvider = errors.New("no provider is usable: set the environment variable of at least one provider's key, " +
+		"or add a provider to the faregate global option")
+)
+
+// validate checks what can be told from the configuration alone.
+func (p *Provider) validate() error {
+	if !providerName.MatchString(p.Name) {
+		// The name is not quoted: it may be the key, in the wrong place.
+		return errors.New("a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it")
+	}
+	if p.Simulator {
+		if p.Dialect != "" || p.BaseURL != "" || len(p.APIKeys) > 0 || len(p.Models) > 0 {
+			return fmt.Errorf("provider %s: the simulator takes no dialect, address, key or models", p.Name)
+		}
+		if p.Name != simulatorName {
+			// Under the name of another it would be taken for the one that serves its models.
+			return fmt.Errorf("provider %s: the simulator must be called %s, as its models are", p.Name, simulatorName)
+		}
+		return nil
+	}
+	known, isKnown := wellKnownProviders[p.Name]
+	if !isKnown && p.Dialect == "" {
+		return fmt.Errorf("provider %s is not a well-known one (%s): say its dialect (openai, anthropic or google) and its base_url",
+			p.Name, strings.Join(wellKnownNames(), ", "))
+	}
+	if p.Dialect != "" {
+		spoken, err := parseDialect(p.Dialect)
+		if err != nil {
+			return fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+		if isKnown && spoken != known.dialect {
+			return fmt.Errorf("provider %s speaks the %s dialect; give a provider of another dialect another name", p.Name, known.dialect)
+		}
+	}
+	if p.BaseURL == "" && !isKnown {
+		return fmt.Errorf("provider %s: base_url is missing, like https://llm.example.com/v1", p.Name)
+	}
+	if p.BaseURL != "" {
+		if _, err := p.address(); err != nil {
+			return fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+	}
+	if len(p.APIKeys) == 0 {
+		return fmt.Errorf("provider %s: its API key is missing, like {env.%s_API_KEY}", p.Name, strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_")))
+	}
+	for _, key := range p.APIKeys {
+		if !secretPlaceholder.MatchString(key) {
+			return fmt.Errorf("provider %s: %w", p.Name, errSecretInClear)
+		}
+	}
+	for _, name := range p.Models {
+		if !dialect.ValidModelName(name) {
+			return fmt.Errorf("provider %s: %w", p.Name, errModelName(name))
+		}
+	}
+	return nil
+}
+
+// address reads the base address and refuses what would send prompts in clear.
+func (p *Provider) address() (*url.URL, error) {
+	text := p.BaseURL
+	if text == "" {
+		text = wellKnownProviders[p.Name].baseURL
+	}
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+		return nil, errors.New("base_url must be an address like https://llm.example.com/v1, without user, query or fragment")
+	}
+	address.Path = strings.TrimRight(address.Path, "/")
+	switch {
+	case address.Scheme == "https":
+	case address.Scheme != "http":
+		return nil, errors.New("base_url must begin with https://")
+	case !p.Insecure && !loopbackHost(address.Hostname()):
+		return nil, errors.New("base_url is plain http, so that prompts and the provider key would cross the network in clear: " +
+			"use https, or say insecure if that network is yours alone")
+	}
+	return address, nil
+}
+
+// resolveKeys returns the keys' secrets. A key whose environment variable is
+// unset is reported in unset; an empty or missing file is an error.
+func (p *Provider) resolveKeys() (secrets, unset []string, err error) {
+	replacer := caddy.NewReplacer()
+	for _, placeholder := range p.APIKeys {
+		name, isEnvironment := strings.CutPrefix(strings.Trim(placeholder, "{}"), "env.")
+		if isEnvironment {
+			if os.Getenv(name) == "" {
+				unset = append(unset, name)
+				continue
+			}
+		} else if _, err := os.Stat(strings.TrimPrefix(name, "file.")); err != nil {
+			// The replacer would silently return an empty text for it.
+			return nil, nil, fmt.Errorf("provider %s: reading its key: %w", p.Name, err)
+		}
+		secret := strings.TrimSpace(replacer.ReplaceAll(placeholder, ""))
+		if secret == "" {
+			return nil, nil, fmt.Errorf("provider %s: %s is empty", p.Name, placeholder)
+		}
+		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return nil, nil, fmt.Errorf("provider %s: %s holds white space or control characters, so it is no API key", p.Name, placeholder)
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, unset, nil
+}
+
+func (p *Provider) errTwice() error {
+	return fmt.Errorf("provider %s is configured twice; give it several keys instead, or another name", p.Name)
+}
+
+// validate checks what can be told from the model and the providers.
+func (m *Model) validate(providers []Provider) error {
+	if !dialect.ValidModelName(m.Name) {
+		return errModelName(m.Name)
+	}
+	if len(m.To) == 0 {
+		return fmt.Errorf("model %s: say where it goes, like: to openai/gpt-5.4", m.Name)
+	}
+	for _, target := range m.To {
+		name, model, named := strings.Cut(target, "/")
+		i := slices.IndexFunc(providers, func(p Provider) bool { return p.Name == name })
+		if i < 0 {
+			return fmt.Errorf("model %s goes to %q, but no provider %q is configured", m.Name, target, name)
+		}
+		if named && !dialect.ValidModelName(model) {
+			return fmt.Errorf("model %s goes to %q, but %w", m.Name, target, errModelName(model))
+		}
+		if providers[i].Simulator && !strings.HasPrefix(m.Name, simulatorName+"/") {
+			return fmt.Errorf("model %s goes to the simulator: its name must begin with %s/, so that nobody pays for a made-up answer unawares", m.Name, simulatorName)
+		}
+	}
+	return nil
+}
+
+func (m *Model) errTwice() error {
+	return fmt.Errorf("model %s is configured twice", m.Name)
+}
+
+func errModelName(name string) error {
+	return fmt.Errorf("%q is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit", name)
+}
+
+func parseDialect(name string) (dialect.Dialect, error) {
+	for _, d := range []dialect.Dialect{dialect.OpenAI, dialect.Anthropic, dialect.Google} {
+		if d.String() == name {
+			return d, nil
+		}
+	}
+	return 0, errors.New("dialect must be openai, anthropic or google")
+}
+
+func wellKnownNames() []string {
+	names := make([]string, 0, len(wellKnownProviders))
+	for name := range wellKnownProviders {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// loopbackHost tells whether a host can only be this machine.
+func loopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
+}
+
+// loopbackAddress tells whether an address with a port is this machine's.
+func loopbackAddress(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return hostPort == "@" // a Unix socket
+	}
+	host, _, _ = strings.Cut(host, "%")
+	return loopbackHost(host)
+}

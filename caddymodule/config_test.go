@@ -1,0 +1,269 @@
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// secretInClear stands for a provider key wherever somebody may write one. No error
+// may show it.
+const secretInClear = "sk-proj-T3BlbkFJ-in-clear-4f9a1c7e"
+
+// mistake is a Caddyfile that is refused, and the whole error.
+type mistake struct {
+	name      string
+	caddyfile string
+	want      string
+}
+
+// TestProviderMistakes, and those that follow, fix the exact texts: each says what to
+// do, and where.
+func TestProviderMistakes(t *testing.T) {
+	t.Setenv("FAREGATE_TEST_KEY", secretInClear)
+	unsetEnvironment(t, "FAREGATE_TEST_UNSET")
+	const inClear = "a provider key must be {env.NAME} or {file./path}: a literal key, or one read by {$NAME}, " +
+		"would be stored in clear in Caddy's autosave and shown by GET /config/"
+	const noAddress = "base_url must be an address like https://llm.example.com/v1, without user, query or fragment"
+	const plain = "base_url is plain http, so that prompts and the provider key would cross the network in clear: " +
+		"use https, or say insecure if that network is yours alone"
+	const badName = "a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it"
+	house := func(lines ...string) string {
+		return "provider house {\n" + strings.Join(lines, "\n") + "\n}"
+	}
+	checkOptionMistakes(t, []mistake{
+		{"literal key", "provider openai " + secretInClear, "provider openai: " + inClear + ", at Caddyfile:3"},
+		{"literal key in a block", "provider openai {\napi_key {env.A} " + secretInClear + "\n}", "provider openai: " + inClear + ", at Caddyfile:3"},
+		{"key around a placeholder", "provider openai " + secretInClear + "{env.A}", "provider openai: " + inClear + ", at Caddyfile:3"},
+		{"other placeholder", "provider openai {vault.openai}", "provider openai: " + inClear + ", at Caddyfile:3"},
+		{"key expanded by the adapter", "provider openai {$FAREGATE_TEST_KEY}", "provider openai: " + inClear + ", at Caddyfile:3"},
+		{
+			"key expanded to nothing", "provider openai {$FAREGATE_TEST_UNSET}",
+			"provider openai: its API key is missing, like {env.OPENAI_API_KEY}, at Caddyfile:3",
+		},
+		{"key for a name", "provider " + secretInClear + " openai", badName + ", at Caddyfile:3"},
+		{"key for a subdirective", "provider openai {\n" + secretInClear + "\n}", "this is no subdirective of provider: use dialect, base_url, api_key, models, insecure or simulator, at Caddyfile:4"},
+		{"key for a dialect", house("dialect "+secretInClear, "api_key {env.A}", "base_url https://a.example"), "provider house: dialect must be openai, anthropic or google, at Caddyfile:3"},
+		{"no name", "provider", "provider needs a name, like: provider openai {env.OPENAI_API_KEY}, at Caddyfile:3"},
+		{"capital in the name", "provider OpenAI {env.A}", badName + ", at Caddyfile:3"},
+		{"slash in the name", "provider open/ai {env.A}", badName + ", at Caddyfile:3"},
+		{
+			"unknown without a dialect", "provider mistral {env.A}",
+			"provider mistral is not a well-known one (anthropic, google, openai, xai): say its dialect (openai, anthropic or google) and its base_url, at Caddyfile:3",
+		},
+		{
+			"unknown without an address", house("dialect openai", "api_key {env.A}"),
+			"provider house: base_url is missing, like https://llm.example.com/v1, at Caddyfile:3",
+		},
+		{
+			"unknown without a key", house("dialect openai", "base_url https://llm.example.com/v1"),
+			"provider house: its API key is missing, like {env.HOUSE_API_KEY}, at Caddyfile:3",
+		},
+		{"well-known without a key", "provider openai", "provider openai: its API key is missing, like {env.OPENAI_API_KEY}, at Caddyfile:3"},
+		{"unknown dialect", house("dialect OpenAI", "api_key {env.A}", "base_url https://a.example"), "provider house: dialect must be openai, anthropic or google, at Caddyfile:3"},
+		{
+			"foreign dialect of a well-known one", "provider openai {env.A} {\ndialect google\n}",
+			"provider openai speaks the openai dialect; give a provider of another dialect another name, at Caddyfile:3",
+		},
+		{"plain http", house("dialect openai", "api_key {env.A}", "base_url http://llm.example.com/v1"), "provider house: " + plain + ", at Caddyfile:3"},
+		{"plain http to another machine's address", house("dialect openai", "api_key {env.A}", "base_url http://10.0.0.1/v1"), "provider house: " + plain + ", at Caddyfile:3"},
+		{"plain http to what begins like loopback", house("dialect openai", "api_key {env.A}", "base_url http://127.0.0.1.example.com/v1"), "provider house: " + plain + ", at Caddyfile:3"},
+		{"plain http for a well-known one", "provider openai {env.A} {\nbase_url http://api.openai.com/v1\n}", "provider openai: " + plain + ", at Caddyfile:3"},
+		{
+			"other scheme", house("dialect openai", "api_key {env.A}", "base_url ftp://llm.example.com/v1"),
+			"provider house: base_url must begin with https://, at Caddyfile:3",
+		},
+		{"user in the address", house("dialect openai", "api_key {env.A}", "base_url https://user:"+secretInClear+"@llm.example.com/v1"), "provider house: " + noAddress + ", at Caddyfile:3"},
+		{"query in the address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com/v1?key="+secretInClear), "provider house: " + noAddress + ", at Caddyfile:3"},
+		{"fragment in the address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com/v1#x"), "provider house: " + noAddress + ", at Caddyfile:3"},
+		{"no scheme", house("dialect openai", "api_key {env.A}", "base_url llm.example.com/v1"), "provider house: " + noAddress + ", at Caddyfile:3"},
+		{"unreadable address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com:port/"+secretInClear), "provider house: " + noAddress + ", at Caddyfile:3"},
+		{"bad model name", house("dialect openai", "api_key {env.A}", "base_url https://a.example", "models a ../b"), `provider house: "../b" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:3`},
+		{"twice", "provider openai {env.A}\nprovider openai {env.B}", "provider openai is configured twice; give it several keys instead, or another name, at Caddyfile:4"},
+		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, insecure or simulator, at Caddyfile:4`},
+		{"dialect without a value", house("dialect"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
+		{"two dialects", house("dialect openai google"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
+		{"base_url without a value", house("base_url"), "base_url takes one address, like https://llm.example.com/v1, at Caddyfile:4"},
+		{"api_key without a value", house("api_key"), "api_key takes one or more keys, each as {env.NAME} or {file./path}, at Caddyfile:4"},
+		{"models without a value", house("models"), "models takes one or more names of models, at Caddyfile:4"},
+		{"insecure with a value", house("insecure " + secretInClear), "insecure takes no arguments, at Caddyfile:4"},
+		{"simulator with a value", house("simulator on"), "simulator takes no arguments, at Caddyfile:4"},
+		{"simulator with a key", "provider simulator {env.A} {\nsimulator\n}", "provider simulator: the simulator takes no dialect, address, key or models, at Caddyfile:3"},
+		{"simulator with models", "provider simulator {\nsimulator\nmodels simulator/large\n}", "provider simulator: the simulator takes no dialect, address, key or models, at Caddyfile:3"},
+		{"simulator under a well-known name", "provider openai {\nsimulator\n}", "provider openai: the simulator must be called simulator, as its models are, at Caddyfile:3"},
+	})
+}
+
+func TestModelMistakes(t *testing.T) {
+	const provider = "provider openai {env.A}\n"
+	model := func(lines ...string) string {
+		return provider + "model own {\nto openai/gpt-5.4\n" + strings.Join(lines, "\n") + "\n}"
+	}
+	const prices = "these prices cannot be used: "
+	const noPrice = "not a price in dollars (like 2.5 or 0.003625; no sign, no exponent, at most 12 decimals, below 1000000)"
+	const classes = "the classes are input, cache_read, cache_write, cache_write_5m, cache_write_1h, input_audio, input_image, input_video, " +
+		"cache_read_audio, cache_read_image, cache_read_video, output, output_audio, output_image"
+	checkOptionMistakes(t, []mistake{
+		{"no name", provider + "model {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
+		{"two names", provider + "model a b {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
+		{"bad name", provider + "model a..b {\nto openai\n}", `"a..b" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
+		{"no block", provider + "model own", "model own: say where it goes, like: to openai/gpt-5.4, at Caddyfile:4"},
+		{"no to", provider + "model own {\nprice input 1 output 2\n}", "model own: say where it goes, like: to openai/gpt-5.4, at Caddyfile:4"},
+		{"empty to", provider + "model own {\nto\n}", "to takes one or more providers, each as NAME or NAME/MODEL, at Caddyfile:5"},
+		{"unknown provider", provider + "model own {\nto openai\nto house/large-2\n}", `model own goes to "house/large-2", but no provider "house" is configured, at Caddyfile:4`},
+		{"bad target model", provider + "model own {\nto openai/../files\n}", `model own goes to "openai/../files", but "../files" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
+		{"target without a model name", provider + "model own {\nto openai/\n}", `model own goes to "openai/", but "" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
+		{"twice", model() + "\nmodel own {\nto openai\n}", "model own is configured twice, at Caddyfile:8"},
+		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to or price, at Caddyfile:6`},
+		{"alias to the simulator", "provider simulator {\nsimulator\n}\nmodel gpt-5.4 {\nto simulator/large\n}", "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares, at Caddyfile:6"},
+
+		{"two prices", model("price input 1 output 2", "price input 1 output 2"), "price is given twice, at Caddyfile:7"},
+		{"price without a value", model("price"), `prices come in pairs, like: input 2.50 output 10.00; got "", at Caddyfile:6`},
+		{"odd pairs", model("price input 1 output"), `prices come in pairs, like: input 2.50 output 10.00; got "input 1 output", at Caddyfile:6`},
+		{"class twice", model("price input 1 output 2 input 3"), "the price of input is given twice, at Caddyfile:6"},
+		{"unknown class", model("price input 1 output 2 thoughts 3"), prices + `/prices/thoughts: there is no class "thoughts"; ` + classes + ", at Caddyfile:6"},
+		{"no output", model("price input 1"), prices + `/prices: no price of output: write "output", with "0" if it is really free, at Caddyfile:6`},
+		{"negative", model("price input -1 output 2"), prices + `/prices/input: "-1": ` + noPrice + ", at Caddyfile:6"},
+		{"exponent", model("price input 1e-3 output 2"), prices + `/prices/input: "1e-3": ` + noPrice + ", at Caddyfile:6"},
+		{"comma", model("price input 2,50 output 2"), prices + `/prices/input: "2,50": ` + noPrice + ", at Caddyfile:6"},
+		{"dollar sign", model("price input $2.50 output 2"), prices + `/prices/input: "$2.50": ` + noPrice + ", at Caddyfile:6"},
+		{"too dear", model("price input 1000000 output 2"), prices + `/prices/input: "1000000": ` + noPrice + ", at Caddyfile:6"},
+		{"not a number", model("price input NaN output Inf"), prices + `/prices/input: "NaN": ` + noPrice + `; /prices/output: "Inf": ` + noPrice + ", at Caddyfile:6"},
+		{"mistake in a block is reported at the price", model("price input 1 output x {", "unit web_search 0.01", "}"), prices + `/prices/output: "x": ` + noPrice + ", at Caddyfile:6"},
+
+		{"above without a number", model("price input 1 output 2 {", "above", "}"), "above needs a number of tokens, like: above 200000 input 5.00 output 22.50, at Caddyfile:7"},
+		{"above a word", model("price input 1 output 2 {", "above input 2", "}"), "above needs a number of tokens, like: above 200000 input 5.00 output 22.50, at Caddyfile:7"},
+		{"above nothing", model("price input 1 output 2 {", "above 0 input 2 output 3", "}"), "above needs a number of tokens, like: above 200000 input 5.00 output 22.50, at Caddyfile:7"},
+		{"above with odd pairs", model("price input 1 output 2 {", "above 200000 input", "}"), `prices come in pairs, like: input 2.50 output 10.00; got "input", at Caddyfile:7`},
+		{"above without a class", model("price input 1 output 2 {", "above 200000 input 3", "}"), prices + "/tiers/0/prices: no price of output, which the base prices have: state it, at Caddyfile:6"},
+		{
+			"above not ascending", model("price input 1 output 2 {", "above 200000 input 3 output 4", "above 200000 input 5 output 6", "}"),
+			prices + "/tiers/1/above: 200000 is not more than 200000: thresholds are positive and ascend, at Caddyfile:6",
+		},
+		{"unknown unit", model("price input 1 output 2 {", "unit songs 1", "}"), prices + `/units/songs: there is no unit "songs"; the units are web_search, web_fetch, at Caddyfile:6`},
+		{"unit twice", model("price input 1 output 2 {", "unit web_search 1", "unit web_search 2", "}"), "the price of web_search is given twice, at Caddyfile:8"},
+		{"negative unit", model("price input 1 output 2 {", "unit web_search -0.01", "}"), prices + `/units/web_search: "-0.01": ` + noPrice + ", at Caddyfile:6"},
+		{"unknown subdirective of price", model("price input 1 output 2 {", "below 5", "}"), `unknown subdirective "below" of price: use above or unit, at Caddyfile:7`},
+	})
+}
+
+func TestOptionMistakes(t *testing.T) {
+	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
+	checkOptionMistakes(t, []mistake{
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, provider, model or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, provider, model or access_log, at Caddyfile:3"},
+		{"store without a value", "store", storeForm},
+		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
+		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
+		{"access_log without a value", "access_log", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"access_log of another kind", "access_log full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"two words of access_log", "access_log caddy full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
+	})
+	checkMistakes(t, []mistake{
+		{
+			"option twice", "{\nfaregate {\nprovider openai {env.A}\n}\nfaregate {\nprovider xai {env.B}\n}\n}\n",
+			"parsing caddyfile tokens for 'faregate': the faregate global option is given twice: put everything into one block, at Caddyfile:5",
+		},
+		{
+			"option with an argument", "{\nfaregate sqlite\n}\n",
+			"parsing caddyfile tokens for 'faregate': the faregate global option takes a block only: faregate { … }, at Caddyfile:2",
+		},
+		{
+			"mistake in an imported file's snippet", "(keys) {\nprovider openai " + secretInClear + "\n}\n{\nfaregate {\nimport keys\n}\n}\n",
+			"parsing caddyfile tokens for 'faregate': provider openai: " + errSecretInClear.Error() + ", at Caddyfile:2 import chain ['Caddyfile:6 (import keys)']",
+		},
+	})
+}
+
+func TestSiteMistakes(t *testing.T) {
+	site := func(lines ...string) string { return "api.example.com {\n" + strings.Join(lines, "\n") + "\n}\n" }
+	where := func(directive, text string) string {
+		return "parsing caddyfile tokens for '" + directive + "': " + text
+	}
+	const addresses = "faregate takes no addresses: providers are configured in the faregate global option, at Caddyfile:2"
+	mistakes := []mistake{
+		{"address", site("faregate https://api.openai.com"), where("faregate", addresses)},
+		{"address after a matcher", site("faregate /v1/* localhost:8080 {", "insecure", "}"), where("faregate", addresses)},
+		{"unknown matcher", site("faregate @nobody"), where("faregate", "unrecognized matcher name: @nobody")},
+		{"insecure with a value", site("faregate {", "insecure yes", "}"), where("faregate", "insecure takes no arguments, at Caddyfile:3")},
+		{"max_body without a value", site("faregate {", "max_body", "}"), where("faregate", "max_body takes one size, like 32MB, at Caddyfile:3")},
+		{"max_body with two values", site("faregate {", "max_body 1 MB", "}"), where("faregate", "max_body takes one size, like 32MB, at Caddyfile:3")},
+		{"max_body twice", site("faregate {", "max_body 1MB", "max_body 2MB", "}"), where("faregate", "max_body is given twice, at Caddyfile:4")},
+		{"mistake of reverse_proxy's own", site("faregate {", "flush_interval soon", "}"), where("faregate", `bad duration value 'soon': time: invalid duration "soon", at Caddyfile:3`)},
+		{"handle_response of answers that cost", site("faregate {", "@found status 2xx 4xx", "handle_response @found {", "respond 503", "}", "}"), where("faregate", handlesAnswers+", at Caddyfile:7")},
+		{"handle_response of everything", site("faregate {", "handle_response {", "respond 503", "}", "}"), where("faregate", handlesAnswers+", at Caddyfile:6")},
+		{"handle_response without its matcher", site("faregate {", "insecure", "handle_response @absent {", "respond 503", "}", "}"), where("faregate", "no named response matcher defined with name 'absent', at Caddyfile:4")},
+
+		{"auth with an argument", site("faregate_auth strict"), where("faregate_auth", "faregate_auth takes no arguments but a matcher, at Caddyfile:2")},
+		{"auth with an unknown subdirective", site("faregate_auth {", "optional", "}"), where("faregate_auth", `unknown subdirective "optional" of faregate_auth: use insecure, at Caddyfile:3`)},
+		{"auth insecure with a value", site("faregate_auth {", "insecure yes", "}"), where("faregate_auth", "insecure takes no arguments, at Caddyfile:3")},
+		{"route with an argument", site("faregate_route openai"), where("faregate_route", "faregate_route takes no arguments but a matcher, at Caddyfile:2")},
+		{"route with an unknown subdirective", site("faregate_route {", "insecure", "}"), where("faregate_route", `unknown subdirective "insecure" of faregate_route: use max_body, at Caddyfile:3`)},
+		{"meter with an argument", site("faregate_meter off"), where("faregate_meter", "faregate_meter takes no arguments but a matcher, at Caddyfile:2")},
+		{"meter with a block", site("faregate_meter {", "free", "}"), where("faregate_meter", "faregate_meter takes no arguments but a matcher, at Caddyfile:3")},
+		{
+			"upstream source with an argument", site("reverse_proxy {", "dynamic faregate openai", "}"),
+			where("reverse_proxy", "dynamic faregate takes no arguments: providers are configured in the faregate global option, at Caddyfile:3"),
+		},
+		{
+			"transport with options", site("reverse_proxy {", "transport faregate {", "tls_insecure_skip_verify", "}", "}"),
+			where("reverse_proxy", "transport faregate takes no options: providers are configured in the faregate global option, at Caddyfile:4"),
+		},
+	}
+	for _, size := range []string{"0", "-1MB", "many", "1e99", "2TiB", "{env.SIZE}"} {
+		mistakes = append(mistakes, mistake{
+			"max_body " + size, site("faregate {", "max_body "+size, "}"),
+			where("faregate", `max_body "`+size+`" is not a size, like 32MB, at Caddyfile:3`),
+		})
+	}
+	// What could send a request elsewhere, change it after it was metered, or repeat it.
+	for name, line := range map[string]string{
+		"to": "to https://api.openai.com", "dynamic": "dynamic srv api.example.com", "transport": "transport http {\ntls\n}",
+		"lb_policy": "lb_policy random", "lb_retries": "lb_retries 2", "lb_try_duration": "lb_try_duration 5s", "lb_retry_match": "lb_retry_match {\nmethod POST\n}",
+		"header_up": "header_up X-Api-Key " + secretInClear, "method": "method GET", "rewrite": "rewrite /v2",
+		"request_buffers": "request_buffers 1MB", "response_buffers": "response_buffers 1MB", "replace_status": "replace_status 200",
+		"health_uri": "health_uri /", "max_fails": "max_fails 3", "verbose_logs": "verbose_logs", "encode": "encode gzip",
+	} {
+		for _, before := range []string{"", "insecure\n", "max_body 1MB\n", "header_down -Server\n", "handle_response {\nrespond 503\n}\n", "@down status 5xx\n"} {
+			mistakes = append(mistakes, mistake{
+				name + " after " + strings.TrimSpace(before), site("faregate {", before+line, "}"),
+				where("faregate", `faregate cannot pass "`+name+`" on to reverse_proxy: providers, credentials and retries are Faregate's own matter. `+
+					"It takes insecure and max_body, and of reverse_proxy flush_interval, stream_timeout, stream_close_delay, stream_buffer_size, "+
+					"header_down, handle_response, trusted_proxies, at Caddyfile:"+string(rune('3'+strings.Count(before, "\n")))),
+			})
+		}
+	}
+	checkMistakes(t, mistakes)
+}
+
+// checkOptionMistakes checks mistakes inside the faregate global option, whose lines
+// begin with line 3.
+func checkOptionMistakes(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for i := range mistakes {
+		mistakes[i].caddyfile = "{\nfaregate {\n" + mistakes[i].caddyfile + "\n}\n}\n"
+		mistakes[i].want = "parsing caddyfile tokens for 'faregate': " + mistakes[i].want
+	}
+	checkMistakes(t, mistakes)
+}
+
+func checkMistakes(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for _, mistake := range mistakes {
+		t.Run(mistake.name, func(t *testing.T) {
+			result, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(mistake.caddyfile), nil)
+			if err == nil {
+				t.Fatalf("adapted to %s", result)
+			}
+			if err.Error() != mistake.want {
+				t.Errorf("the error is\n\t%s\nwant\n\t%s", err, mistake.want)
+			}
+			if strings.Contains(err.Error(), secretInClear) {
+				t.Error("the error shows a secret")
+			}
+		})
+	}
+}
+
+const handlesAnswers = "handle_response would take answers away that the caller pays for: give it a matcher with status codes of 400 and above only"

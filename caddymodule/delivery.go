@@ -1,0 +1,90 @@
+package caddymodule
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// delivery is the client's response writer as the chain sees it. It notes what
+// was delivered, and hides a failed connection from reverse_proxy: that would log
+// a warning with the request's headers and the client's address and panic
+// (reverseproxy.go, finalizeResponse). The response body learns of the failure
+// from it instead and ends the request by the rules of settlement.
+type delivery struct {
+	*caddyhttp.ResponseWriterWrapper
+	now         func() time.Time
+	status      int
+	written     int64
+	firstByteAt time.Time
+	// failed is atomic, as reverse_proxy also flushes from a timer (streaming.go).
+	failed atomic.Bool
+}
+
+func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
+	return &delivery{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
+}
+
+func (d *delivery) WriteHeader(status int) {
+	// 1xx answers are no final status: more headers follow (RFC 9110, 15.2).
+	if d.status == 0 && status >= 200 {
+		d.status = status
+	}
+	d.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write never fails: what could not be delivered is noted in failed.
+func (d *delivery) Write(p []byte) (int, error) {
+	if d.failed.Load() {
+		return len(p), nil
+	}
+	if d.status == 0 {
+		d.status = http.StatusOK
+	}
+	if d.firstByteAt.IsZero() && len(p) > 0 {
+		d.firstByteAt = d.now()
+	}
+	n, err := d.ResponseWriterWrapper.Write(p)
+	d.written += int64(n)
+	if err != nil {
+		d.failed.Store(true)
+	}
+	return len(p), nil
+}
+
+// ReadFrom goes through Write, as the embedded one would pass it by.
+func (d *delivery) ReadFrom(source io.Reader) (int64, error) {
+	return io.Copy(writerOnly{d}, source)
+}
+
+// FlushError flushes the connection; a failure is noted like one of Write.
+func (d *delivery) FlushError() error {
+	if d.failed.Load() {
+		return nil
+	}
+	//nolint:bodyclose // a response controller, no response
+	if err := http.NewResponseController(d.ResponseWriterWrapper.ResponseWriter).Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		d.failed.Store(true)
+	}
+	return nil
+}
+
+// Hijack is refused: a hijacked connection is beyond metering.
+func (d *delivery) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
+}
+
+type writerOnly struct{ io.Writer }
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*delivery)(nil)
+	_ io.ReaderFrom       = (*delivery)(nil)
+	_ http.Hijacker       = (*delivery)(nil)
+)

@@ -1,0 +1,40 @@
+package caddymodule
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestPlaceholdersAndCaddysAccessLogWhereItIsWanted(t *testing.T) {
+	g := startGateway(t, gatewayOptions{
+		extra: "access_log caddy",
+		site: "log_append account {faregate.account.id}\n\tlog_append key {faregate.key.id}\n\tlog_append model {faregate.model}\n\t" +
+			"log_append provider {faregate.provider}\n\tlog_append id {faregate.request.id}\n\tfaregate",
+	})
+	got := g.call("/v1/chat/completions", chatBody)
+	if got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	for _, want := range []string{
+		`"account":"` + g.account + `"`, `"key":"` + g.keyID + `"`, `"model":"gpt-4.1-mini"`, `"provider":"openai"`,
+		`"id":"` + got.header.Get("Faregate-Request-Id") + `"`, `"user_id":"` + g.keyID + `"`,
+	} {
+		waitFor(t, want+" in Caddy's access log", func() bool {
+			log, err := os.ReadFile(g.logFile)
+			return err == nil && bytes.Contains(log, []byte(want))
+		})
+	}
+}
+
+func TestAnExchangePrintsAsItsID(t *testing.T) {
+	ex := &Exchange{id: "the id", body: &requestBody{bytes: []byte("a prompt")}}
+	for _, verb := range []string{"%v", "%+v", "%s", "%#v"} {
+		if got := fmt.Sprintf(verb, ex); !strings.Contains(got, "the id") || strings.Contains(got, "prompt") {
+			t.Errorf("%s prints %q", verb, got)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/faregate/faregate/internal/dialect"
+)
+
+// failure is an attempt that gave no answer to pass on, or a provider's error.
+type failure struct {
+	status    int
+	header    http.Header // what may be passed on
+	body      []byte
+	class     dialect.ProviderErrorClass
+	passOn    bool // the error is the caller's own business: pass it on as it is
+	retryable bool
+	err       error
+}
+
+// readFailure reads a provider's error and decides what becomes of it.
+func readFailure(d dialect.Dialect, response *http.Response) *failure {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody+1))
+	_ = response.Body.Close()
+	complete := len(body) <= maxErrorBody
+	f := &failure{status: response.StatusCode, header: make(http.Header, 4), body: body}
+	dialect.CopyResponseHeader(f.header, response.Header)
+	f.class = dialect.ClassifyProviderError(d, response.StatusCode, body)
+	f.retryable = f.class.Retryable()
+	f.passOn = complete && f.class == dialect.ProviderCallerError
+	return f
+}
+
+// rank orders failures by how much they tell the caller: what the caller can
+// mend first, then when to try again, then anything else.
+func (f *failure) rank() int {
+	switch {
+	case f.passOn:
+		return 3
+	case f.status == http.StatusTooManyRequests:
+		return 2
+	case f.status != 0:
+		return 1
+	}
+	return 0
+}
+
+// response passes the provider's error on.
+func (f *failure) response(r *http.Request, d dialect.Dialect) *http.Response {
+	f.header.Del("Content-Length")
+	return &http.Response{
+		Status: http.StatusText(f.status), StatusCode: f.status, Header: f.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(bytes.NewReader(f.body)), ContentLength: int64(len(f.body)), Request: r,
+	}
+}
+
+// problem is our own text for the provider's failure.
+func (f *failure) problem(requestID string) *dialect.Error {
+	problem := dialect.NewError(f.class.Code())
+	problem.RequestID = requestID
+	problem.RetryAfter = dialect.RetryAfter(f.header)
+	if problem.RetryAfter == 0 {
+		problem.RetryAfter = dialect.RetryAfterBody(f.body)
+	}
+	return problem
+}
+
+// reason says why an attempt failed, without quoting what the provider sent.
+func (f *failure) reason() string {
+	var (
+		dns         *net.DNSError
+		certificate *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		operation   *net.OpError
+	)
+	switch {
+	case f.err == nil:
+		return f.class.String()
+	case errors.As(f.err, &dns):
+		return "name not found"
+	case errors.As(f.err, &certificate), errors.As(f.err, &authority):
+		return "certificate not trusted"
+	case errors.Is(f.err, context.DeadlineExceeded):
+		return "timed out"
+	case errors.Is(f.err, context.Canceled):
+		return "cancelled"
+	case errors.As(f.err, &operation) && operation.Op == "dial":
+		return "cannot connect"
+	}
+	return "connection failed"
+}

@@ -1,0 +1,33 @@
+package caddymodule
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	dialPatience   = 10 * time.Second
+	answerPatience = 10 * time.Minute // a reasoning model may think that long before its answer's first byte
+)
+
+// newTransport makes the connections to one provider. They are apart from other
+// providers', so that one that hangs takes no connection from another, and they
+// take no proxy from the environment: prompts go where the configuration says.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: dialPatience, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   dialPatience,
+		ResponseHeaderTimeout: answerPatience,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          1024,
+		MaxIdleConnsPerHost:   1024,
+		IdleConnTimeout:       90 * time.Second,
+		// The meter reads the answer as it is; see also identityEncoding.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+		// A dead HTTP/2 connection would keep all its streams waiting.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+}

@@ -1,0 +1,359 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+const (
+	// readAheadPatience bounds the wait for a stream's first content, during which
+	// another provider can still take over unseen.
+	readAheadPatience = 5 * time.Second
+	// readAheadBytes bounds what is kept meanwhile.
+	readAheadBytes = 64 << 10
+	// endPatience is how long a stream that has come to its terminal point may take
+	// to report its usage and to end.
+	endPatience = 10 * time.Second
+	// maxDrain bounds what is read after the client has left, in bytes.
+	maxDrain = 32 << 20
+	// readSize is how much is read at once.
+	readSize = 16 << 10
+)
+
+// responseBody is a provider's answer on its way to the client. It feeds the
+// usage meter, and withholds the terminal bytes until the settlement is durable:
+// reverse_proxy asks for more only after what it has been given was written to
+// the client's connection.
+type responseBody struct {
+	source     io.ReadCloser
+	cancel     context.CancelFunc
+	leaving    *clientWatch
+	exchange   *Exchange // nil once the handler has ended
+	settlement *settlement
+	meter      *usage.Meter
+	framing    usage.Framing
+	status     int
+	length     int64 // as the provider promised, -1 if it did not
+	// drains tells whether an answer is read to its end after the client has left.
+	drains bool
+
+	pending    []byte            // to be handed over
+	inFlight   chan sourceResult // a read that began in readAhead
+	ended      error             // how the source ended; nil while it goes on
+	firstToken time.Time
+	endTimer   *time.Timer
+	passed     bool // the client was given something
+	finished   bool // nothing more to hand over than pending
+	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
+	closed     bool
+}
+
+type sourceResult struct {
+	bytes []byte
+	err   error
+}
+
+// Read hands over the next bytes. It never returns an error but io.EOF:
+// reverse_proxy would log the request and panic (reverseproxy.go,
+// finalizeResponse); broken tells the handler what to do instead.
+func (b *responseBody) Read(p []byte) (int, error) {
+	for {
+		if len(b.pending) > 0 {
+			n := copy(p, b.pending)
+			b.pending = b.pending[n:]
+			b.passed = true
+			return n, nil
+		}
+		if b.finished {
+			return 0, io.EOF
+		}
+		if b.exchange.clientLeft() {
+			b.cut = true
+			return 0, io.EOF
+		}
+		if b.ended != nil || b.complete() {
+			b.conclude()
+			continue
+		}
+		b.advance(p)
+	}
+}
+
+// advance reads once from the provider and makes pending what may go on.
+func (b *responseBody) advance(p []byte) (read int) {
+	var n int
+	var err error
+	if b.inFlight != nil {
+		result := <-b.inFlight
+		b.inFlight = nil
+		p, n, err = result.bytes, len(result.bytes), result.err
+	} else {
+		n, err = b.source.Read(p)
+	}
+	b.feed(p[:n], err)
+	return n
+}
+
+// feed gives bytes to the meter. What may go on is appended to pending, which may
+// alias p.
+func (b *responseBody) feed(p []byte, err error) {
+	b.pending = nil
+	if len(p) > 0 {
+		b.pending = b.meter.Feed(p)
+		b.observe()
+	}
+	if err != nil {
+		b.ended = err
+		if errors.Is(err, io.EOF) {
+			if len(b.pending) > 0 {
+				// Finish may reuse the memory that pending lies in.
+				b.pending = append([]byte(nil), b.pending...)
+			}
+			b.pending = append(b.pending, b.meter.Finish()...)
+			b.observe()
+		}
+	}
+}
+
+func (b *responseBody) observe() {
+	if b.firstToken.IsZero() && b.meter.Content() {
+		b.firstToken = b.settlement.now()
+	}
+	switch {
+	case b.endTimer != nil && len(b.pending) > 0:
+		// Some servers give every chunk a finish reason: it goes on.
+		b.endTimer.Reset(endPatience)
+	case b.endTimer == nil && b.meter.Final():
+		b.endTimer = time.AfterFunc(endPatience, b.cancel)
+	}
+}
+
+// complete tells whether the answer has come to its last byte.
+func (b *responseBody) complete() bool {
+	return b.framing == usage.SSE && b.meter.Complete()
+}
+
+// conclude settles, and hands over the terminal bytes.
+func (b *responseBody) conclude() {
+	b.finished = true
+	report := b.meter.Report()
+	ending := metering.EndedComplete
+	// A document can be complete where the message is not: a provider that promised
+	// more bytes makes the client wait for them in vain.
+	whole := report.Complete && (errors.Is(b.ended, io.EOF) || b.length < 0)
+	if b.framing == usage.SSE {
+		whole = report.Complete || report.Final
+	}
+	switch {
+	case !whole && b.exchange.clientLeft():
+		ending = metering.EndedByClient
+	case (!whole || report.Err != nil) && b.passed:
+		ending = metering.EndedByProvider
+	case !whole || report.Err != nil:
+		ending = metering.EndedUnsent // nobody pays for what nobody was given
+	}
+	err := b.settlement.settle(answer{ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken})
+	switch {
+	case err != nil:
+		b.breakOff(dialect.CodeStoreUnavailable)
+	case ending != metering.EndedComplete:
+		b.breakOff(dialect.CodeProviderBroke)
+	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
+		// The provider's words are about the operator's account or the provider itself.
+		b.breakOff(dialect.ClassifyStreamError(report.ErrorKind).Code())
+	default:
+		b.pending = b.meter.Withheld()
+	}
+}
+
+// breakOff ends an answer that cannot be completed: with the dialect's error event
+// where the framing has one, so that SDKs raise, else by cutting the connection.
+func (b *responseBody) breakOff(code dialect.Code) {
+	if b.framing == usage.SSE {
+		problem := dialect.NewError(code)
+		problem.RequestID = b.exchange.id
+		// Blank lines end an event that was cut in its middle, and else mean nothing.
+		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.dialect, problem)...)
+		return
+	}
+	b.cut = true
+}
+
+// broken tells whether the answer ended before its time and the connection must
+// be cut for the client to notice.
+func (b *responseBody) broken() bool {
+	return b.cut
+}
+
+// begin reads as far as it takes to know that the answer is one, and no error.
+func (b *responseBody) begin() *failure {
+	if b.framing == usage.SSE {
+		return b.readAhead()
+	}
+	// A document gives its client nothing to see before it is there, so that its first
+	// bytes can be waited for here.
+	b.advance(make([]byte, readSize))
+	switch {
+	case b.meter.Failed() && !b.meter.Content():
+		return b.failedEarly()
+	case b.ended != nil && !errors.Is(b.ended, io.EOF) && !b.meter.Content():
+		return &failure{err: b.ended, retryable: true}
+	}
+	return nil
+}
+
+// readAhead reads a stream up to its first content, so that one which fails before
+// that can still be taken elsewhere. It keeps what it has read in pending.
+func (b *responseBody) readAhead() *failure {
+	patience := time.NewTimer(readAheadPatience)
+	defer patience.Stop()
+	var kept []byte
+	for len(kept) < readAheadBytes {
+		inFlight := make(chan sourceResult, 1)
+		go func() {
+			buffer := make([]byte, readSize)
+			n, err := b.source.Read(buffer)
+			inFlight <- sourceResult{buffer[:n], err}
+		}()
+		select {
+		case result := <-inFlight:
+			b.feed(result.bytes, result.err)
+			kept = append(kept, b.pending...)
+		case <-patience.C:
+			b.inFlight = inFlight
+			b.pending = kept
+			return nil
+		}
+		b.pending = kept
+		if b.meter.Failed() && !b.meter.Content() {
+			return b.failedEarly()
+		}
+		if b.meter.Content() || b.meter.Final() {
+			return nil
+		}
+		if b.ended != nil {
+			if errors.Is(b.ended, io.EOF) && b.meter.Final() {
+				return nil
+			}
+			return &failure{err: b.ended, retryable: true}
+		}
+	}
+	return nil
+}
+
+// failedEarly judges a stream under status 200 that began with an error. What the
+// caller did wrong goes on as the provider said it.
+func (b *responseBody) failedEarly() *failure {
+	class := dialect.ClassifyStreamError(b.meter.Report().ErrorKind)
+	if class.CallersOwn() {
+		return nil
+	}
+	return &failure{status: class.Status(), class: class, retryable: class.Retryable()}
+}
+
+// discard gives up on the answer before any of it was passed on.
+func (b *responseBody) discard() {
+	b.closed = true
+	b.stopTimers()
+	b.cancel()
+	b.awaitRead()
+	_ = b.source.Close()
+}
+
+// Close ends the answer. If it was not settled, the client has left: it is read on
+// for its usage, or ended, as is right for its kind.
+func (b *responseBody) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	if b.settlement.isClaimed() {
+		b.letGo()
+		return nil
+	}
+	b.exchange = nil
+	if b.drains {
+		go b.drain() // bounded by the client watch and maxDrain; the runtime waits for its settlement
+		return nil
+	}
+	b.cancel()
+	b.awaitRead()
+	b.settleLeft()
+	b.letGo()
+	return nil
+}
+
+// drain reads on for the usage after the client has left.
+func (b *responseBody) drain() {
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		// The value of the panic may quote the answer; the stack cannot. Nothing above
+		// would catch it, and one request must not end all others.
+		b.settlement.logger.Error("internal error", zap.String("request_id", b.settlement.record.ID), zap.ByteString("stack", debug.Stack()))
+		_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status})
+		b.cancel()
+		_ = b.source.Close()
+	}()
+	buffer := make([]byte, readSize)
+	for drained := 0; b.ended == nil && !b.complete() && drained < maxDrain; {
+		drained += b.advance(buffer)
+	}
+	b.settleLeft()
+	b.letGo()
+}
+
+// settleLeft settles for a client that has left. The one who settled before has
+// the last word.
+func (b *responseBody) settleLeft() {
+	report := b.meter.Report()
+	_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status, report: report, firstToken: b.firstToken})
+}
+
+// letGo returns the connection to its pool if the answer has ended, or closes it.
+func (b *responseBody) letGo() {
+	b.awaitRead()
+	if b.ended == nil && b.complete() {
+		// The end of the body mostly arrives with the last event; a connection that
+		// has seen it can be used again.
+		timer := time.AfterFunc(time.Second, b.cancel)
+		n, err := b.source.Read(make([]byte, 512))
+		if n == 0 && errors.Is(err, io.EOF) {
+			b.ended = io.EOF
+		}
+		timer.Stop()
+	}
+	b.stopTimers()
+	_ = b.source.Close()
+	b.cancel()
+}
+
+func (b *responseBody) awaitRead() {
+	if b.inFlight != nil {
+		result := <-b.inFlight
+		b.inFlight = nil
+		b.feed(result.bytes, result.err)
+	}
+}
+
+func (b *responseBody) stopTimers() {
+	b.leaving.stop()
+	if b.endTimer != nil {
+		b.endTimer.Stop()
+	}
+}
+
+// Interface guards
+var (
+	_ io.ReadCloser = (*responseBody)(nil)
+)

@@ -1,0 +1,150 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
+)
+
+// defaultMaxBody is how long a request body may be unless configured.
+const defaultMaxBody = 32 << 20
+
+// Route recognises the operation, reads the request body once and resolves the
+// model to the attempts that may be made (module http.handlers.faregate_route). It
+// needs faregate_auth before it.
+//
+// It answers the lists of models itself.
+type Route struct {
+	// The longest request body, in bytes. Default: 32 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	app *App
+	// local tells whether the site listens on loopback addresses only.
+	local bool
+}
+
+// CaddyModule returns the Caddy module information.
+func (Route) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.faregate_route",
+		New: func() caddy.Module { return new(Route) },
+	}
+}
+
+// Provision finds the app.
+func (h *Route) Provision(ctx caddy.Context) error {
+	app, err := appOf(ctx)
+	if err != nil {
+		return err
+	}
+	h.app = app
+	if h.MaxBody < 0 {
+		return fmt.Errorf("max_body %d is not a size: it is a number of bytes", h.MaxBody)
+	}
+	if h.MaxBody == 0 {
+		h.MaxBody = defaultMaxBody
+	}
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	h.local = ok && loopbackListeners(server.Listen)
+	if len(app.simulators) > 0 && !h.local {
+		app.logger.Warn("this site can be reached from other machines, so it does not serve the simulator; bind it to 127.0.0.1 for that",
+			zap.Strings("listen", server.Listen))
+	}
+	return nil
+}
+
+// loopbackListeners tells whether addresses to listen on cannot be reached from
+// other machines: the simulator costs nobody anything, so strangers must not reach it.
+func loopbackListeners(listen []string) bool {
+	for _, text := range listen {
+		address, err := caddy.ParseNetworkAddress(text)
+		if err != nil || !address.IsUnixNetwork() && !loopbackHost(address.Host) {
+			return false
+		}
+	}
+	return len(listen) > 0
+}
+
+// ServeHTTP plans the request and calls the next handler.
+func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	ex := exchangeOf(r.Context())
+	if ex == nil || ex.principal == nil {
+		return misordered(w, r, h.app.logger, "faregate_route needs faregate_auth before it")
+	}
+	if r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect {
+		return dialect.NewError(dialect.CodeUpgrade)
+	}
+	operation, model, stream, err := dialect.Match(r.Method, r.URL.Path, ex.dialect)
+	if err != nil {
+		return err
+	}
+	ex.operation, ex.dialect = operation, operation.Dialect
+	if operation.Kind == dialect.ListModels {
+		h.listModels(ex)
+		return nil
+	}
+	if ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody); err != nil {
+		return errors.Join(errBodyUnreadable, err)
+	}
+	defer func() { ex.body.release() }()
+	ex.request, err = dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, ex.body.bytes)
+	if err != nil {
+		return err
+	}
+	if err := h.plan(ex); err != nil {
+		return err
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// plan resolves the model that is called, and checks that this key may call it.
+func (h *Route) plan(ex *Exchange) error {
+	name := ex.request.Model
+	model, err := h.app.catalogue.Find(name)
+	if err != nil {
+		return err
+	}
+	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
+		return errModelNotAllowed
+	}
+	attempts, err := model.Plan(ex.dialect)
+	if errors.Is(err, upstream.ErrOtherDialect) {
+		return &otherDialectError{dialects: model.Dialects()}
+	}
+	if err != nil {
+		return err
+	}
+	if model.Simulator() && !h.local {
+		return upstream.ErrUnknownModel
+	}
+	ex.model, ex.attempts = model, attempts
+	return nil
+}
+
+// listModels answers the models that this key may call, in the caller's shape.
+func (h *Route) listModels(ex *Exchange) {
+	var models []dialect.ModelInfo
+	for _, model := range h.app.catalogue.Models() {
+		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) {
+			continue
+		}
+		models = append(models, dialect.ModelInfo{
+			ID: model.Name, Owner: model.Owner, DisplayName: model.Name,
+			ContextLength: model.ContextLength, OutputLimit: model.OutputLimit,
+		})
+	}
+	dialect.WriteModels(ex.delivery, ex.operation.Dialect, models)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Route)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Route)(nil)
+)

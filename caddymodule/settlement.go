@@ -1,0 +1,203 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/internal/upstream"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
+	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+// errSettled says that a request was settled already, or is being settled.
+var errSettled = errors.New("the request is settled already")
+
+// settlement owns the hold of one request until it is settled, exactly once: by
+// the deferred faregate_meter, by the response body, by a drain after the client
+// has left, or by the stop of the gateway; whoever claims it first. It knows
+// nothing of the request, the writer or the Exchange, as it may outlive them.
+type settlement struct {
+	// mutex guards claimed, and record and attempt until it is claimed: the stop of
+	// the gateway may claim it at any moment.
+	mutex   sync.Mutex
+	claimed bool
+
+	runtime *runtime
+	logger  *zap.Logger
+	now     func() time.Time
+
+	hold  *ledger.Hold
+	rates *price.Rates
+	// estimatedInput is our own count of the input, in tokens.
+	estimatedInput int64
+	// record is written by the request's goroutine, and by the claimant from then on.
+	record metering.Record
+	// What was called, to judge by what the provider says it served.
+	catalogue *upstream.Catalogue
+	model     *upstream.Model
+	attempt   upstream.Attempt
+}
+
+// answer is what is known of the provider's answer when a request is settled.
+type answer struct {
+	ending     metering.Ending
+	httpStatus int
+	report     usage.Report
+	// firstToken is when the first output came; zero if none did.
+	firstToken time.Time
+}
+
+// provider is who was tried last.
+func (s *settlement) provider() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.record.Provider
+}
+
+// try notes an attempt; false if the request is settled already.
+func (s *settlement) try(attempt upstream.Attempt) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.claimed {
+		return false
+	}
+	s.attempt = attempt
+	s.record.Attempts++
+	s.record.Provider = attempt.Provider.Name
+	return true
+}
+
+// claim makes the caller the one who settles; false if somebody else is.
+func (s *settlement) claim() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.claimed {
+		return false
+	}
+	s.claimed = true
+	return true
+}
+
+// isClaimed tells whether somebody settles, or has settled.
+func (s *settlement) isClaimed() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.claimed
+}
+
+// settle decides the charge by the rules and makes it durable. After an error
+// nothing is charged. A second call does nothing and returns errSettled.
+func (s *settlement) settle(a answer) error {
+	if !s.claim() {
+		return errSettled
+	}
+	defer s.runtime.settled(s)
+	defer s.hold.Release() // does nothing after Settle, and frees the hold if that refuses
+	s.fill(a)
+	err := s.hold.Settle(context.Background(), &s.record)
+	if err != nil {
+		s.record.Cost, s.record.Shortfall = 0, 0
+		s.record.Status, s.record.Basis = metering.StatusInterrupted, metering.BasisInterrupted
+		s.logger.Error("settlement failed; the request is not charged",
+			zap.String("request_id", s.record.ID), zap.Error(err))
+	}
+	logRequest(s.logger, &s.record)
+	return err
+}
+
+// interrupt records that the gateway stopped before the terminal bytes.
+func (s *settlement) interrupt() error {
+	return s.settle(answer{ending: metering.EndedByGateway})
+}
+
+// fill completes the record from the provider's answer.
+func (s *settlement) fill(a answer) {
+	record := &s.record
+	report := &a.report
+	estimate := usage.Estimate(s.estimatedInput, report.OutputBytes, report.OutputRunes)
+	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning {
+		estimate = withHiddenReasoning(estimate, s.now().Sub(record.StartedAt))
+	}
+	outcome := metering.Outcome{
+		Ending: a.ending, HTTPStatus: a.httpStatus, Failed: report.Failed,
+		Reported: report.Reported, Usage: report.Usage, Provisional: report.Provisional, Content: report.Content,
+		Estimate: estimate,
+	}
+	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
+	outcome.EmptyAllowed = emptyEnd && s.runtime.emptyAnswers.allow(record.KeyID, s.now())
+	verdict := metering.Judge(outcome)
+
+	record.Status, record.Basis, record.Usage = verdict.Status, verdict.Basis, verdict.Usage
+	record.HTTPStatus = a.httpStatus
+	if a.httpStatus == 0 && a.ending == metering.EndedByClient {
+		record.HTTPStatus = statusClientClosed
+	}
+	record.Duration = s.now().Sub(record.StartedAt)
+	if !a.firstToken.IsZero() {
+		record.TimeToFirstToken = a.firstToken.Sub(record.StartedAt)
+	}
+	record.FinishReason = enumerated(report.FinishReason, usage.KnownFinishReason)
+	record.ServiceTier = enumerated(report.ServiceTier, usage.KnownServiceTier)
+	rates := s.rates
+	if report.Model != "" {
+		served, refined := s.catalogue.Served(s.model, s.attempt, report.Model, record.StartedAt)
+		record.ModelServed = served
+		if refined != nil {
+			rates = refined
+		}
+	}
+	conditions := price.Conditions{ServiceTier: report.ServiceTier, Speed: report.Speed, Geo: report.Geo}
+	record.Cost = rates.Cost(verdict.Usage, conditions)
+	switch verdict.Basis {
+	case metering.BasisEstimated:
+		record.Cost = min(record.Cost, s.hold.Amount())
+	case metering.BasisMeasured:
+		s.addPasses(rates, report.Passes, conditions)
+	}
+}
+
+// hiddenReasoningSpeed is how many tokens a second a reasoning model is taken to
+// generate while it shows nothing: what the large ones do at least.
+const hiddenReasoningSpeed = 50
+
+// withHiddenReasoning allows for reasoning that a client which has left did not see
+// and that no usage reports any more: as much as the time had room for.
+func withHiddenReasoning(estimate usage.Usage, running time.Duration) usage.Usage {
+	hidden := max(int64(running.Seconds()*hiddenReasoningSpeed)-estimate.OutputTotal, 0)
+	estimate.OutputTotal += hidden
+	estimate.Output += hidden
+	estimate.Reasoning += hidden
+	return estimate
+}
+
+// addPasses charges work that the provider reports beside the usage, as shortening
+// the conversation first. Each pass has a prompt of its own, so that it is priced
+// by itself.
+func (s *settlement) addPasses(rates *price.Rates, passes []usage.Pass, conditions price.Conditions) {
+	for _, pass := range passes {
+		passRates := rates
+		if pass.Model != "" {
+			if own, ok := s.catalogue.PassRates(s.attempt, pass.Model, s.record.StartedAt); ok {
+				passRates = own
+			}
+		}
+		cost := passRates.Cost(pass.Usage, conditions)
+		s.record.Cost = min(s.record.Cost, math.MaxInt64-cost) + cost
+		s.record.Usage = s.record.Usage.Plus(pass.Usage)
+	}
+}
+
+// enumerated returns the name if it is a known one, else metering.Other.
+func enumerated(name string, known func(string) bool) string {
+	if name == "" || known(name) {
+		return name
+	}
+	return metering.Other
+}
