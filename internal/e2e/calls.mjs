@@ -1,0 +1,32 @@
+// What the three SDK scripts have in common: they read one call per line from
+// standard input and print one line of JSON, the SDK's view of the answer.
+import readline from 'node:readline';
+
+export const { BASE_URL, API_KEY } = process.env;
+
+export async function answerCalls(perform) {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const call = JSON.parse(line);
+    const view = { requests: 0, header: {}, chunks: [] };
+    // Counts what the SDK really sends, retries too.
+    const counted = async (...request) => {
+      view.requests++;
+      const response = await fetch(...request);
+      view.header = Object.fromEntries(response.headers);
+      return response;
+    };
+    try {
+      await perform(call, view, counted);
+    } catch (error) {
+      view.error = {
+        class: error?.constructor?.name,
+        status: error?.status ?? 0,
+        code: String(error?.code ?? ''),
+        type: error?.type ?? '',
+        request_id: error?.requestID ?? '',
+        message: String(error?.message),
+      };
+    }
+    process.stdout.write(JSON.stringify(view) + '\n');
+  }
+}

@@ -1,0 +1,58 @@
+import OpenAI from 'openai';
+import { answerCalls, API_KEY, BASE_URL } from './calls.mjs';
+
+await answerCalls(async (call, view, fetch) => {
+  const client = new OpenAI({
+    baseURL: (call.base_url || BASE_URL) + '/v1',
+    apiKey: call.key || API_KEY,
+    maxRetries: call.retries,
+    defaultHeaders: call.no_key ? { Authorization: null } : undefined,
+    fetch,
+  });
+  switch (call.do) {
+    case 'models':
+      for await (const model of client.models.list()) view.chunks.push(model);
+      return;
+    case 'create': {
+      const { data, request_id } = await client.chat.completions.create(call.params).withResponse();
+      view.request_id = request_id;
+      view.body = data;
+      read(view, data.choices[0].message, data.choices[0].finish_reason);
+      view.usage = data.usage;
+      return;
+    }
+    case 'stream': {
+      const { data, request_id } = await client.chat.completions.create({ ...call.params, stream: true }).withResponse();
+      view.request_id = request_id;
+      for await (const chunk of data) {
+        view.chunks.push(chunk);
+        view.text = (view.text ?? '') + (chunk.choices?.[0]?.delta?.content ?? '');
+        view.finish = chunk.choices?.[0]?.finish_reason ?? view.finish;
+        view.usage = chunk.usage ?? view.usage;
+      }
+      return;
+    }
+    case 'leave':
+      // Leaving the loop ends the request.
+      for await (const chunk of await client.chat.completions.create({ ...call.params, stream: true })) {
+        view.chunks.push(chunk);
+        if (view.chunks.length === 3) break;
+      }
+      return;
+    case 'helper': {
+      // The SDK puts the pieces of a stream together.
+      const stream = client.chat.completions.stream(call.params);
+      const { choices, usage } = await stream.finalChatCompletion();
+      read(view, choices[0].message, choices[0].finish_reason);
+      view.usage = usage;
+      return;
+    }
+  }
+  throw new Error('no such call: ' + call.do);
+});
+
+function read(view, message, finish) {
+  view.text = message.content ?? '';
+  view.finish = finish;
+  view.tools = message.tool_calls?.map((tool) => ({ name: tool.function.name, arguments: JSON.parse(tool.function.arguments) }));
+}
