@@ -16,6 +16,9 @@ type Principal struct {
 	Group     string
 	// Models holds patterns; empty allows every model.
 	Models []string
+	// ExactCaps refuses a request whose worst case the credit does not cover, rather
+	// than asking for a shorter answer.
+	ExactCaps bool
 }
 
 // AllowsModel tells whether the key may call the model of this name. A pattern is
