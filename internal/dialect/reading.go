@@ -15,9 +15,12 @@ func (p span) present() bool { return p.end > 0 }
 // places are where the body is edited.
 type places struct {
 	model           span
-	outputCap       span // max_completion_tokens, max_tokens, generationConfig.maxOutputTokens
-	oldOutputCap    span // chat: max_tokens
-	settings        span // generationConfig
+	models          []span // Google's: the model is in the path and may be in the body
+	toolCalls       span   // responses: max_tool_calls
+	store           span   // responses
+	outputCap       span   // max_completion_tokens, max_tokens, generationConfig.maxOutputTokens
+	oldOutputCap    span   // chat: max_tokens
+	settings        span   // generationConfig
 	streamOptions   span
 	streamOptionUse span // stream_options.include_usage
 }

@@ -18,6 +18,9 @@ type Request struct {
 	SSE bool
 	// Choices is how many answers are asked for, at least 1.
 	Choices int
+	// Generated is how many answers are generated for them, where that is more; 0 if
+	// not.
+	Generated int
 	// OutputCap is the most tokens that the caller wants generated for each choice,
 	// reasoning included; 0 if it did not say.
 	OutputCap int64
@@ -36,6 +39,10 @@ type Request struct {
 	imageSize int  // bytes of the body that are images
 	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
 	beta      bool // ?beta=true
+	noOutput  bool // the operation generates nothing
+
+	standardCap    int64 // what the operation generates where the caller does not say
+	toolCallsAdded bool  // responses: max_tool_calls is ours
 
 	body   []byte
 	places places
@@ -61,12 +68,26 @@ type ServerTool struct {
 func ParseRequest(operation Operation, model string, stream bool, rawQuery string, body []byte) (*Request, error) {
 	r := &Request{Operation: operation, Choices: 1, body: body}
 	var err error
-	switch operation.Dialect {
-	case Anthropic:
-		err = r.readMessages(rawQuery)
-	case Google:
+	if operation.Dialect == Google {
 		r.Model, r.Stream = model, stream
+	}
+	switch operation.read {
+	case readsMessages:
+		err = r.readMessages(rawQuery)
+	case readsGenerate:
 		err = r.readGenerate(rawQuery)
+	case readsCountTokens:
+		err = r.readContents(countBody)
+	case readsEmbedContent:
+		err = r.readContents(embedBody)
+	case readsCompletions:
+		err = r.readCompletions()
+	case readsResponses:
+		err = r.readResponses()
+	case readsEmbeddings:
+		err = r.readInput("")
+	case readsModerations:
+		err = r.readInput(standardModeration)
 	default:
 		err = r.readChat()
 	}
@@ -118,6 +139,23 @@ func (r *Request) OutputPasses() int64 {
 		}
 	}
 	return passes
+}
+
+// HasOutput tells whether the operation generates text at all.
+func (r *Request) HasOutput() bool { return !r.noOutput }
+
+// CanCapOutput tells whether the operation lets a request say how much is generated.
+func (r *Request) CanCapOutput() bool {
+	return !r.noOutput && r.Operation.Name != compactResponses.Name
+}
+
+// StandardOutputCap is how much is generated for each choice where the caller gives no
+// cap and the model's limit is not what counts; 0 if it is. It must then be sent.
+func (r *Request) StandardOutputCap() int64 {
+	if r.OutputCap > 0 {
+		return 0
+	}
+	return r.standardCap
 }
 
 // queryValue returns the one value of a query parameter; two are an error, as
