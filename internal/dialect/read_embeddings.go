@@ -29,6 +29,7 @@ func (r *Request) readInput(standardModel string) error {
 			return problem
 		}
 		if b.null(start, end) && standardModel != "" {
+			r.places.model = span{start, end}
 			return nil
 		}
 		return b.modelName(start, end)

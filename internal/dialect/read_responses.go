@@ -153,7 +153,7 @@ func (b *reading) responsesTool(end int) (search bool, problem *Error) {
 	case "file_search":
 		return false, unsupported("tools.type file_search", becauseStored)
 	}
-	if strings.HasPrefix(kind, "web_search_") && len(kind) <= len("web_search_2026_01_01") {
+	if strings.HasPrefix(kind, "web_search_2") || strings.HasPrefix(kind, "web_search_preview_2") {
 		b.request.toolKinds++
 		return true, nil // a dated version
 	}
