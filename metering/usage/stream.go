@@ -20,8 +20,13 @@ func (m *Meter) feedStream(p []byte) []byte {
 	}
 	released := false
 	for i := 0; i < len(p); {
-		n, token, start, end := m.split.next(p[i:])
-		m.readToken(token, p[i+start:i+end])
+		n, token, start, end := 0, tokenOther, 0, 0
+		if m.atBare(p[i]) {
+			n = m.readBare(p[i:])
+		} else {
+			n, token, start, end = m.split.next(p[i:])
+			m.readToken(token, p[i+start:i+end])
+		}
 		if token == tokenEnd && m.reopened {
 			from, released = -1, true
 		}
@@ -103,6 +108,6 @@ func (m *Meter) endEvent() {
 	m.wasFinal = o.final
 	o.fresh, o.finishing = false, false
 	m.data, m.headLength, m.kindLength = false, 0, 0
-	m.format.endEvent()
+	m.format.endDocument(m.scanner.done())
 	m.scanner.reset()
 }
