@@ -21,11 +21,12 @@ type Meter struct {
 	chat    *chat // format, when it is that
 	outcome *outcome
 
-	split   splitter
-	scanner scanner
-	root    *node
-	bare    bool // a document outside of all events is being read
-	marked  int  // bytes of a document's byte order mark that were seen
+	split    splitter
+	scanner  scanner
+	shortcut *shortcut // of streams
+	root     *node
+	bare     bool // a document outside of all events is being read
+	marked   int  // bytes of a document's byte order mark that were seen
 
 	// Of the event being read.
 	head       [6]byte // the start of its data
@@ -75,6 +76,9 @@ func NewMeter(options Options) *Meter {
 	m.outcome = m.format.common()
 	m.scanner.reader = m.format
 	m.root = m.scanner.root
+	if options.Framing == SSE {
+		m.shortcut = new(shortcut)
+	}
 	if m.options.StripUsage {
 		m.scanner.cuts.field = openAIUsageObject
 	}
@@ -162,8 +166,9 @@ func (m *Meter) over() bool {
 	return m.outcome.final
 }
 
-// complete tells whether the whole answer arrived. A chat stream ends with a
-// marker, which not every server sends; Gemini's has none.
+// complete tells whether the whole answer arrived. A stream of OpenAI's ends with
+// a marker, which not every server sends, and of responses and images only some
+// do: these end with the body, as Gemini's.
 func (m *Meter) complete() bool {
 	switch {
 	case m.options.Framing == JSON:

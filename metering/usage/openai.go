@@ -104,6 +104,9 @@ func (o *openAI) value(f field, k kind, text []byte) {
 
 // commit takes over the usage of a document, unless that is broken.
 func (o *openAI) commit(whole bool) (more bool) {
+	if !o.sawUsage {
+		return false
+	}
 	if whole && o.found != (openAICounts{}) {
 		o.last, o.reported, more = o.found, true, true
 	}

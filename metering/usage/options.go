@@ -73,10 +73,11 @@ const (
 type Options struct {
 	Format  Format
 	Framing Framing
-	// Choices is how many alternatives were asked for (n, candidateCount); 0 is 1.
+	// Choices is how many alternatives were asked for (n, candidateCount), for
+	// completions times the prompts, and how many images; 0 is 1.
 	Choices int
-	// StripUsage says that the gateway, not the client, asked for usage in a chat
-	// stream (stream_options.include_usage), so that what this adds to the stream
+	// StripUsage says that the gateway, not the client, asked for usage in a stream
+	// of completions, chat or others (stream_options.include_usage), so that what this adds to the stream
 	// is taken out again: the null usage member of each chunk and the extra last
 	// chunk. Not for providers that report usage unasked.
 	StripUsage bool
