@@ -48,5 +48,14 @@ func (c *cutter) close(at int) {
 	}
 }
 
+// shift moves all offsets from an origin on.
+func (c *cutter) shift(origin, by int) {
+	for _, at := range []*int{&c.commaAt, &c.keyAt, &c.list[0].from, &c.list[0].to, &c.list[1].from, &c.list[1].to} {
+		if *at >= origin {
+			*at += by
+		}
+	}
+}
+
 // ranges returns what was found, in order.
 func (c *cutter) ranges() []cut { return c.list[:c.count] }

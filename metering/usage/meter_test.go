@@ -190,7 +190,9 @@ func TestNamesAreSafe(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	for text, want := range map[string]int64{
-		"0": 0, "12": 12, "12.0": 12, "12.9": 12, "-5": 0, "": 0, ".5": 0, "99999999999999999999999": maxCount, "1e3": 0,
+		"0": 0, "12": 12, "12.0": 12, "12.9": 12, "-5": 0, "": 0, ".5": 0, "99999999999999999999999": maxCount,
+		"1e3": 1000, "1E+3": 1000, "1.25e2": 125, "1250e-1": 125, "0e5": 0, "1e400": maxCount, "1e-400": 0, "1e": 0, "1e+": 0, "1.2.3": 0, "e5": 0,
+		"0.00012e5": 12, "0.0": 0, "1e99999999999999999999": maxCount, "-1e3": 0, "true": 0, "007": 7,
 	} {
 		if got := count([]byte(text)); got != want {
 			t.Errorf("count(%q) = %d, want %d", text, got, want)

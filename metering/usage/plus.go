@@ -11,6 +11,6 @@ func (u Usage) Plus(v Usage) Usage {
 		CacheReadVideo: u.CacheReadVideo + v.CacheReadVideo,
 		Output:         u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning,
 		OutputAudio: u.OutputAudio + v.OutputAudio, OutputImage: u.OutputImage + v.OutputImage,
-		Units: Units{WebSearch: u.Units.WebSearch + v.Units.WebSearch, WebFetch: u.Units.WebFetch + v.Units.WebFetch},
+		Units: u.Units.Plus(v.Units),
 	}
 }

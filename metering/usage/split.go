@@ -78,6 +78,11 @@ func (s *splitter) next(p []byte) (n int, t token, from, to int) {
 	return s.endLine(p), tokenOther, 0, 0
 }
 
+// atLine tells whether an event is about to begin.
+func (s *splitter) atLine() bool {
+	return s.state == splitName && s.length == 0 && !s.content && !s.afterCR
+}
+
 // nextName reads a line up to its colon.
 func (s *splitter) nextName(p []byte) (n int, t token, from, to int) {
 	for i, c := range p {
