@@ -97,7 +97,11 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return errors.Join(errBodyUnreadable, err)
 	}
 	defer func() { ex.body.release() }()
-	ex.request, err = dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, ex.body.bytes)
+	if operation.IsForm() {
+		ex.request, err = dialect.ParseForm(operation, r.Header.Get("Content-Type"), ex.body.bytes)
+	} else {
+		ex.request, err = dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, ex.body.bytes)
+	}
 	if err != nil {
 		return err
 	}

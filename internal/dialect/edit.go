@@ -36,7 +36,10 @@ func (r *Request) Body(edit Edit) ([]byte, error) {
 	}
 	patches := make([]patch, 0, 4)
 	if edit.Model != "" && edit.Model != r.Model {
-		if r.Operation.Dialect != Google {
+		switch {
+		case r.Operation.IsForm():
+			patches = append(patches, patch{r.places.model, []byte(edit.Model)})
+		case r.Operation.Dialect != Google:
 			patches = r.setValue(patches, r.places.model, "model", appendString(nil, edit.Model))
 		}
 		for _, place := range r.places.models {

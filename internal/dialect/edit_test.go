@@ -9,7 +9,7 @@ import (
 
 var operations = []Operation{
 	chatCompletions, messages, generateContent, completions, responses, compactResponses, countResponses, embeddings, moderations,
-	countMessages, countContents, embedContent, embedContents,
+	countMessages, countContents, embedContent, embedContents, generateImages, speech,
 }
 
 func mustParse(t testing.TB, operation Operation, body string) *Request {

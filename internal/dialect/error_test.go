@@ -123,8 +123,8 @@ func TestModelLists(t *testing.T) {
 		OpenAI: `{"object":"list","data":[{"id":"a/b","object":"model","created":1700000000,"owned_by":"x","context_length":1000},{"id":"c","object":"model","created":0,"owned_by":""}]}`,
 		Anthropic: `{"data":[{"type":"model","id":"a/b","display_name":"A","created_at":"2023-11-14T22:13:20Z","max_input_tokens":1000,"max_tokens":10},` +
 			`{"type":"model","id":"c","display_name":"c","created_at":"1970-01-01T00:00:00Z"}],"has_more":false,"first_id":"a/b","last_id":"c"}`,
-		Google: `{"models":[{"name":"models/a/b","displayName":"A","inputTokenLimit":1000,"outputTokenLimit":10,"supportedGenerationMethods":["generateContent","streamGenerateContent"]},` +
-			`{"name":"models/c","displayName":"c","supportedGenerationMethods":["generateContent","streamGenerateContent"]}]}`,
+		Google: `{"models":[{"name":"models/a/b","displayName":"A","inputTokenLimit":1000,"outputTokenLimit":10,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]},` +
+			`{"name":"models/c","displayName":"c","supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}]}`,
 	} {
 		w := httptest.NewRecorder()
 		WriteModels(w, d, models)

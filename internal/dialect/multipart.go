@@ -24,38 +24,37 @@ type formPart struct {
 
 // scanForm finds the parts of a multipart/form-data body (RFC 7578, RFC 2046 section
 // 5.1), in memory and without a copy. Like JSON, forms are read strictly: whatever
-// two parsers could cut in two ways is refused. end is where another part can be
-// inserted: the closing delimiter.
-func scanForm(contentType string, body []byte) (parts []formPart, end int, problem *Error) {
+// two parsers could cut in two ways is refused.
+func scanForm(contentType string, body []byte) (parts []formPart, problem *Error) {
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "multipart/form-data" || !validBoundary(parameters["boundary"]) {
-		return nil, 0, invalidForm("must be multipart/form-data with a boundary in its Content-Type")
+		return nil, invalidForm("must be multipart/form-data with a boundary in its Content-Type")
 	}
 	delimiter := []byte("\n--" + parameters["boundary"])
 	if !bytes.HasPrefix(body, delimiter[1:]) {
-		return nil, 0, invalidForm("must begin with its boundary")
+		return nil, invalidForm("must begin with its boundary")
 	}
 	for at := len(delimiter) - 1; ; {
 		rest := body[at:]
 		switch {
 		case bytes.HasPrefix(rest, []byte("--")):
 			if tail := rest[2:]; len(tail) != 0 && string(tail) != "\r\n" {
-				return nil, 0, invalidForm("goes on after its end")
+				return nil, invalidForm("goes on after its end")
 			}
-			return parts, at - len(delimiter) + 1, nil
+			return parts, nil
 		case !bytes.HasPrefix(rest, []byte("\r\n")):
-			return nil, 0, invalidForm("has its boundary inside a value")
+			return nil, invalidForm("has its boundary inside a value")
 		case len(parts) == maxParts:
-			return nil, 0, invalidForm("has too many parts")
+			return nil, invalidForm("has too many parts")
 		}
 		at += 2
 		next := bytes.Index(body[at:], delimiter)
 		if next < 1 || body[at+next-1] != '\r' {
-			return nil, 0, invalidForm("ends before its last boundary, or has one that is not on a line of its own")
+			return nil, invalidForm("ends before its last boundary, or has one that is not on a line of its own")
 		}
 		part, problem := readPart(body, at, at+next-1)
 		if problem != nil {
-			return nil, 0, problem
+			return nil, problem
 		}
 		parts = append(parts, part)
 		at += next + len(delimiter)

@@ -34,6 +34,9 @@ type Operation struct {
 	read reader
 }
 
+// IsForm tells whether the body is multipart/form-data, to be read by ParseForm.
+func (o Operation) IsForm() bool { return o.read == readsImageForm || o.read == readsAudioForm }
+
 // reader says how an operation's body is read.
 type reader uint8
 
@@ -41,6 +44,10 @@ const (
 	readsChat reader = iota
 	readsCompletions
 	readsResponses
+	readsImages
+	readsImageForm
+	readsSpeech
+	readsAudioForm
 	readsEmbeddings
 	readsModerations
 	readsMessages
@@ -77,16 +84,21 @@ var (
 	messages        = Operation{Name: "messages", Dialect: Anthropic, Format: usage.AnthropicMessages, path: messagesPath, read: readsMessages}
 	generateContent = Operation{Name: "generate_content", Dialect: Google, Format: usage.GeminiGenerate, path: ":generateContent", read: readsGenerate}
 
-	completions      = Operation{Name: "completions", Dialect: OpenAI, Format: usage.OpenAIChat, path: "/completions", read: readsCompletions}
-	responses        = Operation{Name: "responses", Dialect: OpenAI, path: "/responses", read: readsResponses}
-	compactResponses = Operation{Name: "responses_compact", Dialect: OpenAI, path: "/responses/compact", read: readsResponses}
-	countResponses   = Operation{Name: "responses_input_tokens", Dialect: OpenAI, Kind: Free, path: "/responses/input_tokens", read: readsResponses}
-	embeddings       = Operation{Name: "embeddings", Dialect: OpenAI, path: "/embeddings", read: readsEmbeddings}
-	moderations      = Operation{Name: "moderations", Dialect: OpenAI, Kind: Free, path: "/moderations", read: readsModerations}
-	countMessages    = Operation{Name: "count_tokens", Dialect: Anthropic, Kind: Free, path: messagesPath + "/count_tokens", read: readsMessages}
-	countContents    = Operation{Name: "count_tokens", Dialect: Google, Kind: Free, path: ":countTokens", read: readsCountTokens}
-	embedContent     = Operation{Name: "embed_content", Dialect: Google, path: ":embedContent", read: readsEmbedContent}
-	embedContents    = Operation{Name: "batch_embed_contents", Dialect: Google, path: ":batchEmbedContents", read: readsEmbedContent}
+	completions      = Operation{Name: "completions", Dialect: OpenAI, Format: usage.OpenAICompletions, path: "/completions", read: readsCompletions}
+	responses        = Operation{Name: "responses", Dialect: OpenAI, Format: usage.OpenAIResponses, path: "/responses", read: readsResponses}
+	compactResponses = Operation{Name: "responses_compact", Dialect: OpenAI, Format: usage.OpenAIResponses, path: "/responses/compact", read: readsResponses}
+	countResponses   = Operation{Name: "responses_input_tokens", Dialect: OpenAI, Kind: Free, Format: usage.FreeAnswer, path: "/responses/input_tokens", read: readsResponses}
+	embeddings       = Operation{Name: "embeddings", Dialect: OpenAI, Format: usage.OpenAIEmbeddings, path: "/embeddings", read: readsEmbeddings}
+	moderations      = Operation{Name: "moderations", Dialect: OpenAI, Kind: Free, Format: usage.FreeAnswer, path: "/moderations", read: readsModerations}
+	generateImages   = Operation{Name: "images", Dialect: OpenAI, Format: usage.OpenAIImages, path: "/images/generations", read: readsImages}
+	editImages       = Operation{Name: "image_edits", Dialect: OpenAI, Format: usage.OpenAIImages, path: "/images/edits", read: readsImageForm}
+	speech           = Operation{Name: "speech", Dialect: OpenAI, Format: usage.OpenAISpeech, path: "/audio/speech", read: readsSpeech}
+	transcriptions   = Operation{Name: "transcriptions", Dialect: OpenAI, Format: usage.OpenAITranscription, path: "/audio/transcriptions", read: readsAudioForm}
+	translations     = Operation{Name: "translations", Dialect: OpenAI, Format: usage.OpenAITranscription, path: "/audio/translations", read: readsAudioForm}
+	countMessages    = Operation{Name: "count_tokens", Dialect: Anthropic, Kind: Free, Format: usage.FreeAnswer, path: messagesPath + "/count_tokens", read: readsMessages}
+	countContents    = Operation{Name: "count_tokens", Dialect: Google, Kind: Free, Format: usage.FreeAnswer, path: ":countTokens", read: readsCountTokens}
+	embedContent     = Operation{Name: "embed_content", Dialect: Google, Format: usage.GeminiEmbed, path: ":embedContent", read: readsEmbedContent}
+	embedContents    = Operation{Name: "batch_embed_contents", Dialect: Google, Format: usage.GeminiEmbed, path: ":batchEmbedContents", read: readsEmbedContent}
 )
 
 // posted are the operations with the model in the body, by path.

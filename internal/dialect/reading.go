@@ -107,12 +107,20 @@ func (b *reading) enumerated(param string, start, end int) (string, *Error) {
 	if problem != nil {
 		return "", problem
 	}
-	for _, c := range []byte(name) {
-		if !alphanumeric(c) && strings.IndexByte("._:/@-", c) < 0 {
-			return "", invalid(param, "must be one of the names that the provider documents")
-		}
+	if !enumeration(name) {
+		return "", invalid(param, "must be one of the names that the provider documents")
 	}
 	return name, nil
+}
+
+// enumeration tells whether a text can be a name out of a provider's documents.
+func enumeration(name string) bool {
+	for _, c := range []byte(name) {
+		if !alphanumeric(c) && strings.IndexByte("._:/@-", c) < 0 {
+			return false
+		}
+	}
+	return len(name) <= 64
 }
 
 // prefix reads the beginning of a string, in lower case, up to 64 bytes. It is for

@@ -31,6 +31,15 @@ type Request struct {
 	// ServiceTier, Speed and Geo are what the caller asked for, empty if nothing:
 	// names of 1 to 64 bytes that may have prices of their own.
 	ServiceTier, Speed, Geo string
+	// ContentType is the body's, where it is no JSON.
+	ContentType string
+	// Images is what a request for images asks for.
+	Images Images
+	// Characters is how many are to be spoken.
+	Characters int64
+	// AudioBytes is the size of the file to be written down, and ResponseFormat how.
+	AudioBytes     int64
+	ResponseFormat string
 	// Tools are the tools that run at the provider.
 	Tools []ServerTool
 
@@ -39,7 +48,8 @@ type Request struct {
 	imageSize int  // bytes of the body that are images
 	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
 	beta      bool // ?beta=true
-	noOutput  bool // the operation generates nothing
+	noOutput  bool // the operation generates no text
+	audio     span // the file to be written down
 
 	standardCap    int64 // what the operation generates where the caller does not say
 	toolCallsAdded bool  // responses: max_tool_calls is ours
@@ -84,6 +94,10 @@ func ParseRequest(operation Operation, model string, stream bool, rawQuery strin
 		err = r.readCompletions()
 	case readsResponses:
 		err = r.readResponses()
+	case readsImages:
+		err = r.readImages()
+	case readsSpeech:
+		err = r.readSpeech()
 	case readsEmbeddings:
 		err = r.readInput("")
 	case readsModerations:
@@ -93,6 +107,16 @@ func ParseRequest(operation Operation, model string, stream bool, rawQuery strin
 	}
 	if err != nil {
 		return nil, err
+	}
+	return r, nil
+}
+
+// ParseForm is ParseRequest for an Operation that IsForm: contentType says how the
+// body is cut.
+func ParseForm(operation Operation, contentType string, body []byte) (*Request, error) {
+	r := &Request{Operation: operation, Choices: 1, body: body}
+	if problem := r.readForm(contentType); problem != nil {
+		return nil, problem
 	}
 	return r, nil
 }
@@ -146,6 +170,10 @@ func (r *Request) HasOutput() bool { return !r.noOutput }
 
 // CanCapOutput tells whether the operation lets a request say how much is generated.
 func (r *Request) CanCapOutput() bool {
+	switch r.Operation.read {
+	case readsSpeech, readsAudioForm:
+		return false
+	}
 	return !r.noOutput && r.Operation.Name != compactResponses.Name
 }
 
