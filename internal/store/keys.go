@@ -51,8 +51,8 @@ func optionalMicros(at time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: at.UnixMicro(), Valid: !at.IsZero()}
 }
 
-// CreateKey writes a new key: ErrNotFound where there is no such account, ErrTaken
-// where the id or the hash is in use. The same key again changes nothing.
+// CreateKey writes a new key: ErrNotFound where there is no such account, ErrErased, and
+// ErrTaken where the id or the hash is in use. The same key again changes nothing.
 func (s *Store) CreateKey(ctx context.Context, key *auth.Key) error {
 	for _, pattern := range key.Models {
 		// This also keeps out the comma, which separates patterns in the column.
@@ -61,12 +61,8 @@ func (s *Store) CreateKey(ctx context.Context, key *auth.Key) error {
 		}
 	}
 	return s.write(ctx, "create a key", func(tx transaction) error {
-		var accounts int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM accounts WHERE id = $1`, key.AccountID).Scan(&accounts); err != nil {
+		if err := notErased(ctx, tx, key.AccountID); err != nil {
 			return err
-		}
-		if accounts == 0 {
-			return fmt.Errorf("account: %w", ErrNotFound)
 		}
 		err := changed(tx.exec(ctx, `INSERT INTO keys
 			(id, account_id, name, hash, models, created_at, expires_at, revoked_at)

@@ -34,6 +34,23 @@ var (
 	ErrReference = errors.New("the reference was used before with another amount or account")
 	// ErrAmount says that an amount is not more than nothing, or beyond what a balance can hold.
 	ErrAmount = errors.New("not a usable amount")
+	// ErrBalance says that an account has less than shall be taken from it.
+	ErrBalance = errors.New("the account has less than that")
+	// ErrGranted says that nodes have the credit that shall be taken. They were asked to
+	// put back what they do not use: try again, see UntilFree.
+	ErrGranted = errors.New("running requests hold that credit")
+	// ErrErased says that an account was erased: it gets no credit, key or name any more.
+	ErrErased = errors.New("the account was erased")
+	// ErrUnspent says that an account still has credit, which an erasure would take away.
+	ErrUnspent = errors.New("the account still has credit")
+	// ErrUnknownVoucher says that no voucher has this code.
+	ErrUnknownVoucher = errors.New("no voucher has this code: check every character")
+	// ErrVoucherUsed says that a voucher was redeemed already.
+	ErrVoucherUsed = errors.New("the voucher was redeemed already")
+	// ErrVoucherExpired says that a voucher's time is over.
+	ErrVoucherExpired = errors.New("the voucher has expired")
+	// ErrVoucherRevoked says that the operator took a voucher back.
+	ErrVoucherRevoked = errors.New("the voucher was revoked")
 	// ErrNewer says that a later version of the program has migrated the store.
 	ErrNewer = errors.New("the store was made by a newer version: use that one")
 	// ErrUnknown says that the connection was lost while a change was made: it may

@@ -119,21 +119,20 @@ func TestRefundRecalls(t *testing.T) {
 		must(t, err)
 		refund := func(amount metering.Nanos) (err error) {
 			for range 20 {
-				if _, err = s.Refund(t.Context(), customer.AccountID, amount, "refund"); !errors.Is(err, memory.ErrGranted) {
+				_, err = s.Refund(t.Context(), store.Refund{AccountID: customer.AccountID, Amount: amount, Ref: "refund"})
+				if !errors.Is(err, store.ErrGranted) {
 					return err
 				}
 				time.Sleep(250 * time.Millisecond)
 			}
 			return err
 		}
-		if err := refund(61); !errors.Is(err, memory.ErrGranted) {
+		if err := refund(61); !errors.Is(err, store.ErrGranted) {
 			t.Errorf("refund of what is held: %v", err)
 		}
 		time.Sleep(ledger.RecallFor)
-		if _, err := s.Refund(t.Context(), customer.AccountID, 60, "refund"); err != nil {
-			if err := refund(60); err != nil {
-				t.Errorf("refund of what is idle: %v", err)
-			}
+		if err := refund(60); err != nil {
+			t.Errorf("refund of what is idle: %v", err)
 		}
 		must(t, hold.Settle(t.Context(), customer.Record(40)))
 		if balance, err := s.Balance(t.Context(), customer.AccountID); err != nil || balance != (store.Balance{}) {

@@ -79,8 +79,8 @@ CREATE TABLE grants (
 );
 CREATE INDEX grants_by_account ON grants (account_id);
 
--- Double entry: `amount` leaves debit_account and reaches credit_account, one of
--- which may be a house account (house:...). Rows are never changed.
+-- Double entry: `amount` leaves debit_account and reaches credit_account; either or
+-- both are house accounts (house:...). Rows are never changed.
 CREATE TABLE transfers (
 	kind           TEXT    NOT NULL,
 	ref            TEXT    NOT NULL,
@@ -96,6 +96,24 @@ CREATE TABLE transfers (
 CREATE INDEX transfers_by_debit ON transfers (debit_account, at);
 CREATE INDEX transfers_by_credit ON transfers (credit_account, at);
 CREATE INDEX transfers_by_kind ON transfers (kind, at);
+CREATE INDEX transfers_by_time ON transfers (at, kind, ref);
+
+-- Credit for whoever has the code, of which there is a hash. A redemption is also a
+-- transfer of kind voucher, whose ref is the voucher's id.
+CREATE TABLE vouchers (
+	id          TEXT    NOT NULL PRIMARY KEY,
+	hash        BYTEA   NOT NULL UNIQUE,
+	amount      BIGINT  NOT NULL CHECK (amount > 0),
+	actor       TEXT    NOT NULL, -- who made it
+	note        TEXT    NOT NULL,
+	created_at  BIGINT  NOT NULL,
+	expires_at  BIGINT,
+	revoked_at  BIGINT,
+	redeemed_at BIGINT,
+	redeemed_by TEXT    REFERENCES accounts (id),
+	CHECK ((redeemed_at IS NULL) = (redeemed_by IS NULL)),
+	CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+);
 
 -- One row per request: metadata only. The row is itself the debit of the
 -- account, of cost - shortfall. Rows are never changed.
