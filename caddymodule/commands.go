@@ -27,7 +27,7 @@ changes within a second. They find the store by the server's configuration
 
 An account is named by its id, e-mail address or username.`,
 		CobraFunc: func(faregate *cobra.Command) {
-			(&commandLine{now: time.Now, random: rand.Reader}).attach(faregate)
+			(&commandLine{now: time.Now, random: rand.Reader, user: systemUser}).attach(faregate)
 		},
 	})
 }
@@ -36,6 +36,7 @@ An account is named by its id, e-mail address or username.`,
 type commandLine struct {
 	now    func() time.Time
 	random io.Reader
+	user   func() string // who runs the command
 
 	configFile    string
 	configAdapter string
@@ -56,6 +57,11 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 		c.accountCommand(),
 		c.keyCommand(),
 		c.depositCommand(),
+		c.refundCommand(),
+		c.adjustCommand(),
+		c.chargeBackCommand(),
+		c.voucherCommand(),
+		c.transfersCommand(),
 		c.balanceCommand(),
 		c.usageCommand(),
 		c.requestCommand(),

@@ -194,7 +194,7 @@ func TestEveryColumnHasItsReason(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), `SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c
-		WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'goose_db_version'`)
+		WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose_%'`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestEveryColumnHasItsReasonPostgres(t *testing.T) {
 	}
 	defer func() { _ = connection.Close(t.Context()) }()
 	rows, err := connection.Query(t.Context(), `SELECT table_name, column_name FROM information_schema.columns
-		WHERE table_schema = 'public' AND table_name <> 'goose_db_version'`)
+		WHERE table_schema = 'public' AND table_name NOT LIKE 'goose_%'`)
 	if err != nil {
 		t.Fatal(err)
 	}

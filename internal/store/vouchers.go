@@ -151,6 +151,10 @@ func (s *Store) RedeemVoucher(ctx context.Context, redemption Redemption) (vouch
 		case voucher.Expired(redemption.At):
 			return ErrVoucherExpired
 		}
+		// The account before its wallet, as all who lock both.
+		if err := notErased(ctx, tx, redemption.AccountID); err != nil {
+			return err
+		}
 		transfer := &Transfer{
 			Kind: transferVoucher, Ref: voucher.ID, Debit: HousePromotion, Credit: redemption.AccountID,
 			Amount: voucher.Amount, Actor: redemption.Actor, Note: voucher.Note, At: redemption.At,

@@ -77,6 +77,7 @@ func Run(t *testing.T, open Opener) {
 		"edits":                   edits,
 		"erasures":                erasures,
 		"erasures recall":         erasuresRecall,
+		"all transfers at once":   allTransfersAtOnce,
 		"grants":                  grants,
 		"claims and fences":       claimsAndFences,
 		"settlements":             settlements,
