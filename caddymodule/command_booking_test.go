@@ -81,6 +81,18 @@ balance  0.00 USD
 	term.verified()
 }
 
+func TestActorIsTheSystemsUser(t *testing.T) {
+	if name := systemUser(); name == "" {
+		t.Error("nobody runs this")
+	}
+	c := &commandLine{user: func() string { return "root" }}
+	for given, want := range map[string]string{"": "root", "ada": "ada"} {
+		if got, err := c.actor(given); err != nil || got != want {
+			t.Errorf("actor(%q) = %q, %v; want %q", given, got, err, want)
+		}
+	}
+}
+
 // A server that was killed keeps no refund waiting for longer than its lease lasts.
 func TestRefundAfterAKill(t *testing.T) {
 	term, books := newTerminal(t)

@@ -131,11 +131,3 @@ func TestStoreOfNewerVersion(t *testing.T) {
 		t.Errorf("migrate: %v, want ErrNewer", err)
 	}
 }
-
-// TestVouchersInOneFile redeems by stores that know nothing of each other, as the
-// server and commands do.
-func TestVouchersInOneFile(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "faregate.db")
-	storetest.Redeem(t, openFile(t, path), openOnly(t, path), openOnly(t, path))
-}

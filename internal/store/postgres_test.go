@@ -151,12 +151,6 @@ func TestServerLogKeepsSecrets(t *testing.T) {
 	}
 }
 
-func TestVouchersPostgres(t *testing.T) {
-	t.Parallel()
-	first, address := openPostgres(t)
-	storetest.Redeem(t, first, openAddress(t, address), openAddress(t, address))
-}
-
 func TestThreeNodesPostgres(t *testing.T) {
 	t.Parallel()
 	for _, nodes := range []int{1, 3} {
