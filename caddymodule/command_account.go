@@ -24,7 +24,7 @@ type accountJSON struct {
 	Status          auth.Status `json:"status"`
 	SuspendedReason string      `json:"suspended_reason,omitempty"`
 	CreatedAt       instant     `json:"created_at"`
-	// Receivable is what the account owes; only account show and export tell it.
+	// Receivable is what the account owes; only account show tells it here.
 	Receivable metering.Nanos `json:"receivable,omitzero"`
 }
 
