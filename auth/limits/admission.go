@@ -77,14 +77,14 @@ func (a *Admission) Release() {
 	if a.now == nil {
 		return
 	}
-	a.lock()
 	for _, b := range a.buckets {
-		if b != nil {
+		if b != nil { // one after the other: nothing is decided here
+			b.guard.lock.Lock()
 			b.held -= a.reserved
 			b.inFlight--
+			b.guard.lock.Unlock()
 		}
 	}
-	a.unlock()
 	*a = Admission{}
 }
 

@@ -69,7 +69,8 @@ func TestTooLargeIsSaidSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The account's limit refuses for good, the key's only for now: the first counts.
-	refused := wantRefused(t, a.Reserve(501), "account tokens 500 100 48s 0s")
+	refused := refusal(t, a.Reserve(501))
+	wantRefused(t, refused, "account tokens 500 100 48s 0s")
 	if !refused.TooLarge || refused.Requested != 501 || refused.Error() !=
 		"the request may use 501 tokens, and this account is limited to 500 per minute: lower the output cap or shorten the prompt" {
 		t.Errorf("%+v", refused)

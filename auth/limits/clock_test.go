@@ -32,18 +32,23 @@ func mustAdmit(t testing.TB, l *Limiter, c Caller) Admission {
 	return admission
 }
 
-// wantRefused checks why a call was refused, in the form "scope kind limit remaining
-// reset retry".
-func wantRefused(t testing.TB, err error, want string) *RefusedError {
+func refusal(t testing.TB, err error) *RefusedError {
 	t.Helper()
 	var refused *RefusedError
 	if !errors.As(err, &refused) {
-		t.Fatalf("got %v, want %s", err, want)
+		t.Fatalf("got %v, want a refusal", err)
 	}
+	return refused
+}
+
+// wantRefused checks why a call was refused, in the form "scope kind limit remaining
+// reset retry".
+func wantRefused(t testing.TB, err error, want string) {
+	t.Helper()
+	refused := refusal(t, err)
 	got := fmt.Sprint(refused.Scope, " ", refused.Kind, " ", refused.Limit, " ", refused.Remaining, " ",
 		refused.Reset.Round(time.Millisecond), " ", refused.RetryAfter.Round(time.Millisecond))
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	return refused
 }

@@ -78,8 +78,7 @@ func TestAFloodForgetsNoDebt(t *testing.T) {
 
 func wantRefusedBy(t testing.TB, err error, scope Scope) {
 	t.Helper()
-	refused, ok := err.(*RefusedError) //nolint:errorlint // it is what the methods promise
-	if !ok || refused.Scope != scope {
+	if refused := refusal(t, err); refused.Scope != scope {
 		t.Fatalf("got %v, want a refusal of the %s", err, scope)
 	}
 }

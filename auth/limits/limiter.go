@@ -12,7 +12,8 @@ type Options struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Keys, Accounts and Addresses bound how many of each are in memory; 0 is 131072.
-	// One takes up to 450 bytes.
+	// An address with a limit of requests takes some 280 bytes, a key or an account
+	// with all limits some 400. Each bound is split among 32 parts, which fill unevenly.
 	Keys, Accounts, Addresses int
 }
 
@@ -100,7 +101,7 @@ func (l *Limiter) Admit(caller Caller) (Admission, error) {
 	}
 	for _, b := range admission.buckets {
 		if b != nil {
-			b.requests.use(now, 1)
+			b.requests.take(now)
 			b.inFlight++
 		}
 	}

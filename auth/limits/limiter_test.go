@@ -20,7 +20,8 @@ func TestRequestsPerMinute(t *testing.T) {
 		a.Release()
 	}
 	_, err := l.Admit(caller)
-	refused := wantRefused(t, err, "key requests 60 0 1m0s 1s")
+	refused := refusal(t, err)
+	wantRefused(t, refused, "key requests 60 0 1m0s 1s")
 	if text := refused.Error(); text != "this key is limited to 60 requests per minute: try again in 1s" {
 		t.Error(text)
 	}
@@ -47,7 +48,7 @@ func TestRetryAfterIsEnough(t *testing.T) {
 				for a.Reserve(tokens) == nil {
 					a.Correct(tokens)
 				}
-				refused := wantRefusedKind(t, a.Reserve(tokens), KindTokens)
+				refused := refusal(t, a.Reserve(tokens))
 				c.pass(refused.RetryAfter)
 				if err := a.Reserve(tokens); err != nil {
 					t.Fatalf("limit %d, %d tokens, after %s: %v", limit, tokens, refused.RetryAfter, err)
@@ -58,21 +59,13 @@ func TestRetryAfterIsEnough(t *testing.T) {
 	}
 }
 
-func wantRefusedKind(t testing.TB, err error, kind Kind) *RefusedError {
-	t.Helper()
-	refused, ok := err.(*RefusedError) //nolint:errorlint // it is what the methods promise
-	if !ok || refused.Kind != kind {
-		t.Fatalf("got %v, want a refusal for %s", err, kind)
-	}
-	return refused
-}
-
 func TestConcurrency(t *testing.T) {
 	l := newLimiter(newClock())
 	caller := Caller{Account: "account-1", AccountRates: Rates{Concurrency: 2}}
 	first, second := mustAdmit(t, l, caller), mustAdmit(t, l, caller)
 	_, err := l.Admit(caller)
-	refused := wantRefused(t, err, "account concurrency 2 0 0s 1s")
+	refused := refusal(t, err)
+	wantRefused(t, refused, "account concurrency 2 0 0s 1s")
 	if text := refused.Error(); text != "this account is limited to 2 requests at once: wait until one of them has ended" {
 		t.Error(text)
 	}
@@ -101,7 +94,8 @@ func TestTheLongestRefusalIsTold(t *testing.T) {
 		}
 	}
 	_, err := l.Admit(caller)
-	refused := wantRefused(t, err, "account requests 6 0 1m0s 10s")
+	refused := refusal(t, err)
+	wantRefused(t, refused, "account requests 6 0 1m0s 10s")
 	if state := refused.State; state.Requests.Limit != 60 || state.Requests.Remaining != 0 || state.Tokens != (Reading{}) {
 		t.Errorf("%+v", state) // of two that leave nothing, the first
 	}
@@ -109,7 +103,8 @@ func TestTheLongestRefusalIsTold(t *testing.T) {
 	a := mustAdmit(t, l, caller)
 	c.pass(10 * time.Second)
 	_, err = l.Admit(caller)
-	refused = wantRefused(t, err, "address concurrency 1 0 0s 1s")
+	refused = refusal(t, err)
+	wantRefused(t, refused, "address concurrency 1 0 0s 1s")
 	if !strings.HasPrefix(refused.Error(), "your network address is limited to 1 requests") {
 		t.Error(refused)
 	}

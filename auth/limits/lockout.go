@@ -24,7 +24,7 @@ type LockoutOptions struct {
 	// Longest bounds that, and is how long no wrong key must come after a lock for
 	// the next one to be short again; 0 is 15 minutes.
 	Longest time.Duration
-	// Addresses bounds how many are in memory; 0 is 65536. One takes up to 300 bytes.
+	// Addresses bounds how many are in memory; 0 is 65536. One takes some 300 bytes.
 	Addresses int
 }
 

@@ -62,6 +62,13 @@ func (m *meter) fill(amount float64) time.Duration {
 	return time.Duration(min(amount/float64(m.limit)*float64(time.Minute), math.MaxInt64/2))
 }
 
+// take takes one, which must be there.
+func (m *meter) take(now time.Time) {
+	if m.limit > 0 {
+		m.bucket.ReserveN(now, 1)
+	}
+}
+
 // use takes what was used, into debt if it must be.
 func (m *meter) use(now time.Time, amount int64) {
 	if m.limit <= 0 {

@@ -227,7 +227,7 @@ func TestAllScopesOrNone(t *testing.T) {
 			}
 		}
 		if err != nil {
-			refused := err.(*RefusedError) //nolint:errorlint // it is what the methods promise
+			refused := refusal(t, err)
 			refusals[refused.Scope.String()+" "+refused.Kind.String()]++
 			if after := snapshot(l, c.now(), names); after != before {
 				t.Fatalf("%v\nbefore %s\nafter  %s", err, before, after)

@@ -11,8 +11,10 @@ import (
 const (
 	// shards is how many parts a table has, each with its own lock. A power of two.
 	shards = 32
-	// looks is how many records an insertion into a full shard examines at most.
-	looks = 8
+	// looks is how many records an insertion into a full shard examines at most, and
+	// enoughLooks how many if one of them is of slight worth.
+	looks       = 8
+	enoughLooks = 3
 	// memory is how long a record stays that has nothing to say. It goes with a
 	// later insertion.
 	memory = 10 * time.Minute
@@ -97,7 +99,7 @@ func (s *shard[K, R]) makeRoom(now time.Time) bool {
 	}
 	var candidate K
 	some := false
-	for range min(looks, s.size) {
+	for looked := 0; looked < min(looks, s.size) && (!some || looked < enoughLooks); looked++ {
 		name, oldest, _ := s.records.GetOldest()
 		switch oldest.worth(now) {
 		case worthless:
