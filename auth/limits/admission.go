@@ -62,7 +62,7 @@ func (a *Admission) Correct(actual int64) {
 	for _, b := range a.buckets {
 		if b != nil {
 			b.held -= a.reserved
-			b.tokens.use(now, max(actual, 0))
+			b.tokens.use(now, actual)
 		}
 	}
 	a.reserved = 0

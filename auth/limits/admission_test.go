@@ -76,6 +76,15 @@ func TestTooLargeIsSaidSo(t *testing.T) {
 		t.Errorf("%+v", refused)
 	}
 	wantTokens(t, &a, 100)
+	// The other way about, too.
+	c := newClock()
+	l = newLimiter(c)
+	a = mustAdmit(t, l, Caller{
+		Key: "key-1", KeyRates: Rates{TokensPerMinute: 500}, Account: "account-1", AccountRates: Rates{TokensPerMinute: 1000},
+	})
+	a.Correct(2000)
+	c.pass(15 * time.Second)
+	wantRefused(t, a.Reserve(501), "key tokens 500 0 3m45s 0s")
 }
 
 func TestMoreUsedThanReservedIsADebt(t *testing.T) {

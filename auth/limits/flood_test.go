@@ -76,6 +76,22 @@ func TestAFloodForgetsNoDebt(t *testing.T) {
 	wantRefusedBy(t, a.Reserve(1), ScopeAddress)
 }
 
+// Those who are in debt do not keep others from finding room.
+func TestDebtorsAreLookedPast(t *testing.T) {
+	c := newClock()
+	l := New(Options{Now: c.now, Addresses: 1024})
+	rates := Rates{RequestsPerMinute: 60, TokensPerMinute: 1000}
+	for i := range 400 {
+		a := mustAdmit(t, l, Caller{Address: address(1<<24 + i), AddressRates: rates})
+		a.Correct(30_000)
+		a.Release()
+	}
+	flood(l, rates, 0, 20_000)
+	if stats := l.Stats(); stats.Crowded > 5000 {
+		t.Errorf("%+v", stats)
+	}
+}
+
 func wantRefusedBy(t testing.TB, err error, scope Scope) {
 	t.Helper()
 	if refused := refusal(t, err); refused.Scope != scope {

@@ -45,11 +45,14 @@ func TestRetryAfterIsEnough(t *testing.T) {
 		a := mustAdmit(t, l, caller)
 		for range 100 {
 			for _, tokens := range []int64{limit, limit/3 + 1, 1} {
-				for a.Reserve(tokens) == nil {
+				if a.Reserve(tokens) == nil { // the first time
 					a.Correct(tokens)
 				}
 				refused := refusal(t, a.Reserve(tokens))
 				c.pass(refused.RetryAfter)
+				if got := a.State().Tokens.Remaining; got != tokens {
+					t.Fatalf("limit %d: %d remain where %d can be reserved", limit, got, tokens)
+				}
 				if err := a.Reserve(tokens); err != nil {
 					t.Fatalf("limit %d, %d tokens, after %s: %v", limit, tokens, refused.RetryAfter, err)
 				}
@@ -140,10 +143,14 @@ func TestChangedRatesCountAtOnce(t *testing.T) {
 	if got := remaining(Rates{RequestsPerMinute: 6}); got != 5 { // cut at once
 		t.Fatal(got)
 	}
+	c.pass(10 * time.Second)
+	if got := remaining(Rates{RequestsPerMinute: 6}); got != 5 { // and it fills at the new pace
+		t.Fatal(got)
+	}
 	if got := remaining(Rates{RequestsPerMinute: 600}); got != 4 { // no gift for changing to and fro
 		t.Fatal(got)
 	}
-	c.pass(time.Second) // and it fills at the new pace
+	c.pass(time.Second)
 	if got := remaining(Rates{RequestsPerMinute: 600}); got != 13 {
 		t.Fatal(got)
 	}
@@ -206,7 +213,7 @@ func TestClockGoingBackGainsNothing(t *testing.T) {
 	caller := keyed(Rates{RequestsPerMinute: 60})
 	admitted := 0
 	for range 1000 {
-		for _, step := range []time.Duration{time.Millisecond, -time.Millisecond} {
+		for _, step := range []time.Duration{10 * time.Second, -10 * time.Second} {
 			c.pass(step)
 			if _, err := l.Admit(caller); err == nil {
 				admitted++
@@ -215,6 +222,25 @@ func TestClockGoingBackGainsNothing(t *testing.T) {
 	}
 	if admitted != 60 {
 		t.Errorf("admitted %d", admitted)
+	}
+}
+
+// One shard may have seen a later time than another: both go on from the later one.
+func TestShardsTakeTheLaterTime(t *testing.T) {
+	c := newClock()
+	l := newLimiter(c)
+	rates := Rates{RequestsPerMinute: 600, TokensPerMinute: 600}
+	both := Caller{Key: "key-1", KeyRates: rates, Account: "account-1", AccountRates: rates}
+	c.pass(30 * time.Second)
+	mustAdmit(t, l, keyed(rates))
+	c.pass(-30 * time.Second)
+	for i := range 10 {
+		a, b := mustAdmit(t, l, both), mustAdmit(t, l, Caller{Account: "account-1", AccountRates: rates})
+		a.Correct(1)
+		b.Correct(1)
+		if got := b.State(); got.Requests.Remaining != int64(598-2*i) || got.Tokens.Remaining != int64(598-2*i) {
+			t.Fatalf("round %d: %+v", i, got)
+		}
 	}
 }
 

@@ -55,7 +55,11 @@ func TestLocksGrow(t *testing.T) {
 	if l.Fail(from, "wrong"); l.Check(from, "other") != 0 {
 		t.Fatal("locked")
 	}
-	c.pass(15 * time.Minute)
+	c.pass(15*time.Minute - 1) // a failure in between begins the time anew
+	if _, wait := guess(t, l, from, func() {}); wait != 15*time.Minute {
+		t.Fatalf("locked for %s", wait)
+	}
+	c.pass(30 * time.Minute)
 	if _, wait := guess(t, l, from, func() {}); wait != 10*time.Second {
 		t.Fatalf("locked for %s", wait)
 	}

@@ -69,7 +69,7 @@ func (m *meter) take(now time.Time) {
 	}
 }
 
-// use takes what was used, into debt if it must be.
+// use takes what was used, into debt if it must be. A negative number is nothing.
 func (m *meter) use(now time.Time, amount int64) {
 	if m.limit <= 0 {
 		return
@@ -93,11 +93,10 @@ func (m *meter) read(now time.Time, scope Scope, held int64) Reading {
 	if m.limit <= 0 {
 		return Reading{}
 	}
-	// Sums of fractions come out a little below whole numbers.
-	const rounding = 1e-6
 	level := m.bucket.TokensAt(now) - float64(held)
-	return Reading{
-		Scope: scope, Limit: m.limit, Remaining: int64(max(0, math.Floor(level+rounding))),
-		Reset: m.fill(float64(m.limit) - level),
+	whole := math.Floor(level)
+	if m.fill(whole+1-level) == 0 { // as wait has it
+		whole++
 	}
+	return Reading{Scope: scope, Limit: m.limit, Remaining: int64(max(0, whole)), Reset: m.fill(float64(m.limit) - level)}
 }
