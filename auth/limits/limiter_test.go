@@ -143,10 +143,14 @@ func TestChangedRatesCountAtOnce(t *testing.T) {
 	if got := remaining(Rates{RequestsPerMinute: 6}); got != 5 { // cut at once
 		t.Fatal(got)
 	}
-	c.pass(10 * time.Second)
-	if got := remaining(Rates{RequestsPerMinute: 6}); got != 5 { // and it fills at the new pace
+	if got := remaining(Rates{RequestsPerMinute: 6}); got != 4 {
 		t.Fatal(got)
 	}
+	c.pass(10 * time.Second)
+	if got := remaining(Rates{RequestsPerMinute: 6}); got != 4 { // and it fills at the new pace
+		t.Fatal(got)
+	}
+	c.pass(10 * time.Second)
 	if got := remaining(Rates{RequestsPerMinute: 600}); got != 4 { // no gift for changing to and fro
 		t.Fatal(got)
 	}
@@ -227,19 +231,34 @@ func TestClockGoingBackGainsNothing(t *testing.T) {
 
 // One shard may have seen a later time than another: both go on from the later one.
 func TestShardsTakeTheLaterTime(t *testing.T) {
-	c := newClock()
-	l := newLimiter(c)
 	rates := Rates{RequestsPerMinute: 600, TokensPerMinute: 600}
 	both := Caller{Key: "key-1", KeyRates: rates, Account: "account-1", AccountRates: rates}
-	c.pass(30 * time.Second)
-	mustAdmit(t, l, keyed(rates))
-	c.pass(-30 * time.Second)
-	for i := range 10 {
-		a, b := mustAdmit(t, l, both), mustAdmit(t, l, Caller{Account: "account-1", AccountRates: rates})
-		a.Correct(1)
-		b.Correct(1)
-		if got := b.State(); got.Requests.Remaining != int64(598-2*i) || got.Tokens.Remaining != int64(598-2*i) {
-			t.Fatalf("round %d: %+v", i, got)
+	onlyKey, onlyAccount := keyed(rates), Caller{Account: "account-1", AccountRates: rates}
+	for _, order := range []struct{ ahead, behind Caller }{{onlyKey, onlyAccount}, {onlyAccount, onlyKey}} {
+		start := func() (*Limiter, Admission, Admission) {
+			c := newClock()
+			l := newLimiter(c)
+			a, b := mustAdmit(t, l, both), mustAdmit(t, l, order.behind)
+			c.pass(30 * time.Second)
+			mustAdmit(t, l, order.ahead)
+			c.pass(-30 * time.Second)
+			return l, a, b
+		}
+		l, _, b := start()
+		for range 10 {
+			mustAdmit(t, l, both)
+			mustAdmit(t, l, order.behind)
+		}
+		if got := b.State().Requests.Remaining; got != 580 {
+			t.Errorf("%s ahead: %d requests remain", order.ahead, got)
+		}
+		_, a, b := start()
+		for range 10 {
+			a.Correct(20)
+			b.Correct(20)
+		}
+		if got := b.State().Tokens.Remaining; got != 200 {
+			t.Errorf("%s ahead: %d tokens remain", order.ahead, got)
 		}
 	}
 }
