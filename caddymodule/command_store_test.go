@@ -61,7 +61,7 @@ func TestStoreMistakes(t *testing.T) {
 	for _, row := range []struct{ words, arguments []string }{
 		{[]string{"no store at " + missing, "start the server once", "--store"}, []string{"--store", "sqlite:" + missing}},
 		{[]string{"not a SQLite database"}, []string{"--store", "sqlite:" + text}},
-		{[]string{"no such table"}, []string{"--store", "sqlite:" + empty}},
+		{[]string{empty, "start the server once", "makes its tables"}, []string{"--store", "sqlite:" + empty}},
 		{[]string{"--store", "sqlite:/path/to/file.db"}, []string{"--store", "/srv/books.db"}},
 		{[]string{"postgres://user@host/database"}, []string{"--store", "postgres:books"}},
 		{[]string{"FAREGATE_TEST_UNSET"}, []string{"--store", "sqlite:{env.FAREGATE_TEST_UNSET}"}},

@@ -37,7 +37,7 @@ func (c *commandLine) verifyCommand() *cobra.Command {
 		Long:  "Adds all transfers and usage records up again and compares the sums with what is stored. It fails on one nano-dollar of difference.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				report, err := books.Verify(cmd.Context())
 				if err != nil {
 					return err

@@ -40,7 +40,8 @@ var (
 	// have been made or not. Making it again does no harm.
 	ErrUnknown = errors.New("the connection was lost during the commit: make the call again")
 	// ErrLocked says that another server works on the same file.
-	ErrLocked = errors.New("another server is running on this store")
+	ErrLocked = errors.New("another server is running on this store: stop that one, or give this one a file of its own; " +
+		"several gateways can share a PostgreSQL database")
 )
 
 // Store is one database. Its methods may be called from many goroutines.
@@ -55,6 +56,21 @@ func Open(url string) (*Store, error) {
 	} else {
 		db, err = openPostgres(url)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db}, nil
+}
+
+// OpenReadOnly names a store for somebody who only reads: what would write fails. A
+// file needs no more than the right to read it then, and its directory none to write:
+// a copy on a medium that cannot be written will do.
+func OpenReadOnly(url string) (*Store, error) {
+	path, isFile := strings.CutPrefix(url, "sqlite:")
+	if !isFile {
+		return Open(url)
+	}
+	db, err := openSQLiteReadOnly(path)
 	if err != nil {
 		return nil, err
 	}

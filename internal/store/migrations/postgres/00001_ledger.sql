@@ -22,6 +22,7 @@ CREATE TABLE keys (
 	created_at BIGINT  NOT NULL,
 	expires_at BIGINT,
 	revoked_at BIGINT,
+	exact_caps INTEGER NOT NULL, -- 1: refuse rather than lower an output cap
 	-- What the key may spend in each period (total, day, week, month); NULL: no limit.
 	spend_limit  BIGINT CHECK (spend_limit >= 0),
 	limit_period TEXT
