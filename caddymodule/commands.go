@@ -62,6 +62,7 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 		c.verifyCommand(),
 		c.pricesCommand(),
 		c.modelsCommand(),
+		c.nodesCommand(),
 	)
 }
 

@@ -43,12 +43,14 @@ type runtime struct {
 	closeOnce func() error
 	store     *store.Store
 	unlock    func() error
+	node      string // what this gateway is called on the store
 	ledger    *ledger.Ledger
 	verifier  *auth.Verifier
-	stopPoll  context.CancelFunc
+	stopPoll  context.CancelFunc // ends what polls
 	polling   sync.WaitGroup
 
 	emptyAnswers *emptyAnswers
+	retentions   retentions
 
 	mutex    sync.Mutex
 	live     map[*settlement]struct{}
@@ -107,14 +109,21 @@ func revive(address string) *runtime {
 	return rt
 }
 
-// start opens the store, claims the node's lease and begins to watch for changes.
-// Only the first call does anything.
-func (rt *runtime) start() error {
-	rt.startOnce.Do(func() { rt.startErr = rt.open() })
-	return rt.startErr
+// start opens the store, claims the node's lease and begins to watch for changes, at
+// the first call. Each call makes a configuration's wishes known.
+func (rt *runtime) start(a *App) error {
+	rt.startOnce.Do(func() { rt.startErr = rt.open(a.node) })
+	if rt.startErr != nil {
+		return rt.startErr
+	}
+	if a.node != "" && a.node != rt.node {
+		a.logger.Warn("another name of this node counts from the next start of the process on", zap.String("node", rt.node), zap.String("next", a.node))
+	}
+	rt.retentions.join(a, a.retention())
+	return nil
 }
 
-func (rt *runtime) open() (err error) {
+func (rt *runtime) open(node string) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	opened, err := store.Open(rt.address)
@@ -142,15 +151,21 @@ func (rt *runtime) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
-	books, err := ledger.Open(ctx, opened, ledger.Options{Node: opened.NodeName()})
+	if node == "" {
+		node = opened.NodeName()
+	}
+	books, err := ledger.Open(ctx, opened, ledger.Options{Node: node})
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
+	rt.node = node
 	rt.store, rt.unlock, rt.ledger = opened, unlock, books
 	rt.verifier = auth.NewVerifier(opened, auth.VerifierOptions{})
 	poll, stop := context.WithCancel(context.Background())
 	rt.stopPoll = stop
 	rt.polling.Go(func() { rt.watch(poll, changes) })
+	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
+	rt.polling.Go(func() { purging.run(poll) })
 	return nil
 }
 

@@ -130,6 +130,11 @@ func (s *Store) DailyUsage(ctx context.Context, accountID string, since, until t
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (deleted int, err error) {
 	day := before.UnixMicro() / microsOfDay
 	err = s.write(ctx, "purge usage records", func(tx transaction) error {
+		// One at a time: several nodes would wait for each other's rows, in no order.
+		var first int64
+		if err := tx.queryRow(ctx, tx.forUpdate(`SELECT first_day FROM retention WHERE id = 1`)).Scan(&first); err != nil {
+			return err
+		}
 		if _, err := tx.exec(ctx, `UPDATE retention SET first_day = $1 WHERE id = 1 AND first_day < $1`, day); err != nil {
 			return err
 		}
