@@ -144,6 +144,10 @@ func (rt *runtime) open(node string) (err error) {
 			err = errors.Join(err, unlock())
 		}
 	}()
+	// Before the first write, as the disk may be full already.
+	if err := opened.KeepRoom(); err != nil {
+		rt.logger.Load().Error(noRoomText, zap.Error(err))
+	}
 	if err := opened.Migrate(ctx); err != nil {
 		return fmt.Errorf("preparing the store: %w", err)
 	}
@@ -164,6 +168,7 @@ func (rt *runtime) open(node string) (err error) {
 	poll, stop := context.WithCancel(context.Background())
 	rt.stopPoll = stop
 	rt.polling.Go(func() { rt.watch(poll, changes) })
+	rt.polling.Go(func() { rt.keepRoom(poll) })
 	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
 	rt.polling.Go(func() { purging.run(poll) })
 	return nil
@@ -206,6 +211,44 @@ func (rt *runtime) watch(ctx context.Context, after int64) {
 			after = change.Sequence
 		}
 	}
+}
+
+const noRoomText = "there is no room left on the store's disk: what runs is still settled, new requests are refused until there is room"
+
+// keepRoom tells when the disk is full, and has the ballast made again when it is not.
+func (rt *runtime) keepRoom(ctx context.Context) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	full := !rt.store.HasRoom()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		// One that was given up is told of before it is made again.
+		if !full && !rt.store.HasRoom() {
+			full = true
+			rt.logger.Load().Error(noRoomText)
+		}
+		err := rt.store.KeepRoom()
+		switch {
+		case err != nil && !full:
+			full = true
+			rt.logger.Load().Error(noRoomText, zap.Error(err))
+		case err == nil && full:
+			full = false
+			rt.logger.Load().Info("there is room on the store's disk again; new requests are served")
+		}
+	}
+}
+
+// ready is auth.ErrUnavailable while nothing new shall begin.
+func (rt *runtime) ready() error {
+	if !rt.store.HasRoom() {
+		return errors.Join(auth.ErrUnavailable, store.ErrFull)
+	}
+	return nil
 }
 
 // acquire keeps the runtime open for one request; false if it is closing.

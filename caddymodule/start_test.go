@@ -10,22 +10,22 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// logLine is what the gateway logged with this message.
+// logLine waits until the gateway has logged this message, and returns the last such line.
 func (g *gateway) logLine(message string) (line map[string]any) {
 	g.t.Helper()
-	content, err := os.ReadFile(g.logFile)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	for text := range strings.Lines(string(content)) {
-		var fields map[string]any
-		if json.Unmarshal([]byte(text), &fields) == nil && fields["msg"] == message {
-			line = fields
+	waitFor(g.t, "the log line "+message, func() bool {
+		content, err := os.ReadFile(g.logFile)
+		if err != nil {
+			g.t.Fatal(err)
 		}
-	}
-	if line == nil {
-		g.t.Fatalf("%q was not logged:\n%s", message, content)
-	}
+		for text := range strings.Lines(string(content)) {
+			var fields map[string]any
+			if json.Unmarshal([]byte(text), &fields) == nil && fields["msg"] == message {
+				line = fields
+			}
+		}
+		return line != nil
+	})
 	return line
 }
 

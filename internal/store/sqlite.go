@@ -26,6 +26,8 @@ type sqliteFile struct {
 	writer *sql.DB
 	reader *sql.DB
 
+	ballast ballast
+
 	preparing sync.Mutex
 	hot       hotStatements
 }
@@ -42,7 +44,7 @@ func openSQLite(path string) (*sqliteFile, error) {
 }
 
 func openSQLiteFor(path string, toWrite, toRead purpose) (*sqliteFile, error) {
-	f := &sqliteFile{path: path, clock: time.Now}
+	f := &sqliteFile{path: path, clock: time.Now, ballast: ballast{path: path + ".ballast"}}
 	var err error
 	if f.writer, err = sql.Open("sqlite", dataSource(path, toWrite)); err != nil {
 		return nil, f.explain(err)
@@ -67,7 +69,19 @@ func (f *sqliteFile) view(ctx context.Context, do func(transaction) error) error
 	return f.run(ctx, f.reader, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
 }
 
+// run runs do once more where that filled the disk and there is ballast to give up.
 func (f *sqliteFile) run(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
+	err := transact(ctx, db, options, do)
+	if db == f.writer && noRoom(err) && f.ballast.giveUp() {
+		err = transact(ctx, db, options, do)
+	}
+	return err
+}
+
+func (f *sqliteFile) keepRoom() error { return f.ballast.keep() }
+func (f *sqliteFile) hasRoom() bool   { return !f.ballast.missing() }
+
+func transact(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, options)
 	if err != nil {
 		return err
@@ -216,6 +230,11 @@ func (*sqliteFile) rejected(err error) bool {
 func (f *sqliteFile) explain(err error) error {
 	advice := ""
 	switch code(err) {
+	case library.SQLITE_IOERR:
+		if !noRoom(err) {
+			return err
+		}
+		advice = "the file cannot be written: the disk is full, or broken"
 	case library.SQLITE_NOTADB:
 		advice = "the file is not a SQLite database"
 	case library.SQLITE_CORRUPT:

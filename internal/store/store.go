@@ -39,6 +39,8 @@ var (
 	// ErrUnknown says that the connection was lost while a change was made: it may
 	// have been made or not. Making it again does no harm.
 	ErrUnknown = errors.New("the connection was lost during the commit: make the call again")
+	// ErrFull says that the disk is full, or as good as that.
+	ErrFull = errors.New("the disk is full: make room, and the server goes on by itself")
 	// ErrLocked says that another server works on the same file.
 	ErrLocked = errors.New("another server is running on this store: stop that one, or give this one a file of its own; " +
 		"several gateways can share a PostgreSQL database")
@@ -89,6 +91,16 @@ func (s *Store) Migrate(ctx context.Context) error { return s.db.migrate(ctx) }
 // SQLite it is ErrLocked while a server of another process does: two would serve the
 // same credit twice. One process may hold the lock several times.
 func (s *Store) Lock() (unlock func() error, err error) { return s.db.lock() }
+
+// KeepRoom sees to it that a full disk does not keep what runs from being settled: it
+// keeps a file beside that of the store, of some room that the settlements get when
+// there is no other. A server calls it when it starts, after Lock, and regularly
+// from then on; ErrFull while there is no room for that file.
+func (s *Store) KeepRoom() error { return s.db.keepRoom() }
+
+// HasRoom is false while the room that KeepRoom keeps is given up or could not be had:
+// a server should begin nothing new.
+func (s *Store) HasRoom() bool { return s.db.hasRoom() }
 
 // Settle implements ledger.Store.
 func (s *Store) Settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
