@@ -121,6 +121,13 @@ func (s *Store) DailyUsage(ctx context.Context, accountID string, since, until t
 	return days, nil
 }
 
+const (
+	purgeRecords = `DELETE FROM usage_records WHERE id IN (
+		SELECT id FROM usage_records WHERE started_at < $1 ORDER BY started_at, id LIMIT $2)`
+	purgeTransfers = `DELETE FROM transfers WHERE kind = $1 AND ref IN (
+		SELECT ref FROM transfers WHERE kind = $1 AND at < $2 ORDER BY at LIMIT $3)`
+)
+
 // Purge deletes usage records of the days before that of `before`, the oldest first and
 // no more than `limit`, and what was transferred for them; deleted tells how many
 // records. What the accounts paid stays in the sums of each day, and Verify goes by
@@ -138,15 +145,13 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (deleted
 		if _, err := tx.exec(ctx, `UPDATE retention SET first_day = $1 WHERE id = 1 AND first_day < $1`, day); err != nil {
 			return err
 		}
-		records, err := tx.exec(ctx, `DELETE FROM usage_records WHERE id IN (
-			SELECT id FROM usage_records WHERE started_at < $1 ORDER BY started_at, id LIMIT $2)`, day*microsOfDay, limit)
+		records, err := tx.exec(ctx, purgeRecords, day*microsOfDay, limit)
 		if err != nil {
 			return err
 		}
 		deleted = int(records)
 		for _, kind := range []string{transferShortfall, transferOperatorCost} {
-			if _, err := tx.exec(ctx, `DELETE FROM transfers WHERE kind = $1 AND ref IN (
-				SELECT ref FROM transfers WHERE kind = $1 AND at < $2 ORDER BY at LIMIT $3)`, kind, day*microsOfDay, limit); err != nil {
+			if _, err := tx.exec(ctx, purgeTransfers, kind, day*microsOfDay, limit); err != nil {
 				return err
 			}
 		}

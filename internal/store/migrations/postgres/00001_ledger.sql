@@ -145,6 +145,7 @@ CREATE TABLE usage_records (
 	key_period         BIGINT
 );
 CREATE INDEX usage_records_by_account ON usage_records (account_id, started_at, id);
+CREATE INDEX usage_records_by_key ON usage_records (key_id, started_at, id);
 CREATE INDEX usage_records_by_time ON usage_records (started_at, id);
 
 -- The sums of each day's records (days since 1970, UTC, of started_at), written with
