@@ -44,7 +44,7 @@ func (c *commandLine) verifyCommand() *cobra.Command {
 				}
 				printVerification(found, report)
 				if len(report.Differences) > 0 {
-					return fmt.Errorf("%d differences: %w", len(report.Differences), errDifferences)
+					return fmt.Errorf("%s: %w", counted(len(report.Differences), "difference"), errDifferences)
 				}
 				return nil
 			})
@@ -59,7 +59,7 @@ func printVerification(found *output, report *store.Report) {
 	}
 	outcome := "no difference"
 	if !answer.OK {
-		outcome = fmt.Sprintf("%d differences", len(report.Differences))
+		outcome = counted(len(report.Differences), "difference")
 	}
 	facts := []string{
 		"accounts", count(report.Accounts), "usage records", count(report.Records), "transfers", count(report.Transfers),
