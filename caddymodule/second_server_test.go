@@ -3,6 +3,7 @@
 package caddymodule
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,10 @@ import (
 func TestASecondServerOnAFileIsRefused(t *testing.T) {
 	g := newGateway(t, gatewayOptions{})
 	first := g.serve()
+	// What listens may not have the file yet: Caddy starts apps in any order.
+	if got := g.call(chatJSON.path, chatJSON.body); got.status != http.StatusOK {
+		t.Fatalf("the first server: %d %s", got.status, got.body)
+	}
 	second := newGateway(t, gatewayOptions{})
 	file := filepath.Join(second.directory, "Caddyfile")
 	config := strings.ReplaceAll(second.config, second.storeLine(), g.storeLine())
@@ -38,7 +43,7 @@ func TestASecondServerOnAFileIsRefused(t *testing.T) {
 	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "sk-fg-") {
 		t.Errorf("a command: %v\n%s", err, output)
 	}
-	if got := g.call(chatJSON.path, chatJSON.body); got.status != 200 {
+	if got := g.call(chatJSON.path, chatJSON.body); got.status != http.StatusOK {
 		t.Errorf("the first server: %d %s", got.status, got.body)
 	}
 	first.end(syscall.SIGTERM)

@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 package store
 
 import (
@@ -13,5 +11,5 @@ func roomBeside(path string) (int64, error) {
 	if err := syscall.Statfs(filepath.Dir(path), &disk); err != nil {
 		return 0, err
 	}
-	return int64(disk.Bavail) * int64(disk.Bsize), nil
+	return int64(disk.Bavail) * disk.Bsize, nil
 }
