@@ -34,6 +34,17 @@ type App struct {
 	// which any number of gateways can share. Default: sqlite.
 	Store string `json:"store,omitempty"`
 
+	// What this gateway is called among those that share the store. Two that run at
+	// the same time must have different names; one that keeps its name takes its
+	// credit back at once when it starts again after a crash. Placeholders are allowed,
+	// like {env.HOSTNAME}. Default: "main" for a file, a new name at every start for
+	// a database. Another name counts from the next start of the process on.
+	Node string `json:"node,omitempty"`
+
+	// How long usage records are kept, in whole days; 0 keeps them for ever. What
+	// accounts paid stays in the books as sums of each day. Default: 400 days.
+	Retention *caddy.Duration `json:"retention,omitempty"`
+
 	// Where requests go, in order of preference for a model that several serve.
 	Providers []Provider `json:"providers,omitempty"`
 
@@ -48,6 +59,7 @@ type App struct {
 	logger     *zap.Logger
 	now        func() time.Time
 	runtime    *runtime
+	node       string
 	catalogue  *upstream.Catalogue
 	transports map[*upstream.Provider]*http.Transport
 	simulators []*simulatorServer
@@ -75,6 +87,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	address, err := resolveStoreURL(a.Store)
 	if err != nil {
+		return err
+	}
+	if a.node, err = resolveNode(a.Node); err != nil {
 		return err
 	}
 	if err := a.buildCatalogue(); err != nil {
@@ -109,6 +124,9 @@ func (a *App) check() error {
 		models[model.Name] = true
 	}
 	if err := checkStoreSecret(a.Store); err != nil {
+		return err
+	}
+	if err := checkRetention(a.Retention); err != nil {
 		return err
 	}
 	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
@@ -217,7 +235,21 @@ func (a *App) Start() error {
 	if err := a.boundGracePeriod(); err != nil {
 		return err
 	}
-	return a.begin()
+	if err := a.checkChains(); err != nil {
+		return err
+	}
+	if err := a.begin(); err != nil {
+		return err
+	}
+	names := make([]string, 0, len(a.Providers))
+	for provider := range a.transports {
+		names = append(names, provider.Name)
+	}
+	slices.Sort(names)
+	kind, _, _ := strings.Cut(a.runtime.address, ":")
+	a.logger.Info("the gateway is ready", zap.String("store", kind), zap.String("node", a.runtime.node),
+		zap.Strings("providers", names), zap.Int("models", len(a.catalogue.Models())))
+	return nil
 }
 
 // open starts the simulators and opens the store.
@@ -228,7 +260,7 @@ func (a *App) open() error {
 			return err
 		}
 	}
-	return a.runtime.start()
+	return a.runtime.start(a)
 }
 
 // boundGracePeriod sets Caddy's grace period where the configuration does not. The
@@ -254,6 +286,7 @@ func (a *App) Stop() error { return nil }
 func (a *App) Cleanup() error {
 	var errs []error
 	if a.runtime != nil {
+		a.runtime.retentions.leave(a)
 		if _, err := runtimes.Delete(a.runtime.address); err != nil {
 			errs = append(errs, fmt.Errorf("closing the store: %w", err))
 		}

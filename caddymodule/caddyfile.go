@@ -29,6 +29,8 @@ func init() {
 //
 //	faregate {
 //		store      sqlite [<path>]
+//		node       <name>
+//		retention  <duration>|forever
 //		provider   <name> <key...>
 //		provider   <name> {
 //			dialect  openai|anthropic|google
@@ -62,6 +64,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		switch d.Val() {
 		case "store":
 			err = app.parseStore(d)
+		case "node":
+			err = app.parseNode(d)
+		case "retention":
+			err = app.parseRetention(d)
 		case "provider":
 			err = app.parseProvider(d)
 		case "model":
@@ -72,7 +78,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, provider, model or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model or access_log")
 		}
 		if err != nil {
 			return nil, err
@@ -100,6 +106,39 @@ func (a *App) parseStore(d *caddyfile.Dispenser) error {
 	default: // not quoted: a database's address may hold a password
 		return d.Err("store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db")
 	}
+	return nil
+}
+
+func (a *App) parseNode(d *caddyfile.Dispenser) error {
+	if a.Node != "" {
+		return d.Err("node is given twice")
+	}
+	if !d.AllArgs(&a.Node) || a.Node == "" {
+		return d.Err("node takes one name, like: node gateway-1, or a placeholder, like {env.HOSTNAME}")
+	}
+	return nil
+}
+
+func (a *App) parseRetention(d *caddyfile.Dispenser) error {
+	if a.Retention != nil {
+		return d.Err("retention is given twice")
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return d.Err("retention takes one duration, like 400d, or forever")
+	}
+	var keep caddy.Duration
+	if text != "forever" && text != "0" {
+		duration, err := caddy.ParseDuration(text)
+		if err != nil {
+			return d.Errf("retention %q is not a duration, like 400d or 9600h, nor forever", text)
+		}
+		keep = caddy.Duration(duration)
+	}
+	if err := checkRetention(&keep); err != nil {
+		return d.WrapErr(err)
+	}
+	a.Retention = &keep
 	return nil
 }
 

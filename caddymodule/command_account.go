@@ -145,7 +145,7 @@ func (c *commandLine) accountListCommand() *cobra.Command {
 		Short: "List all accounts, oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				accounts, err := books.ListAccounts(cmd.Context())
 				if err != nil {
 					return err
@@ -166,7 +166,7 @@ func (c *commandLine) accountShowCommand() *cobra.Command {
 		Short: "Show one account",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				account, err := findAccount(cmd, books, args[0])
 				if err != nil {
 					return err

@@ -21,7 +21,7 @@ func (c *commandLine) accountExportCommand() *cobra.Command {
 			"all transfers, the sums of each day, and all usage records, oldest first.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, args[0])
 				if err != nil {
 					return err
@@ -36,13 +36,6 @@ func (c *commandLine) accountExportCommand() *cobra.Command {
 type exportedAccountJSON struct {
 	accountJSON
 	PasswordSet bool `json:"password_set"`
-}
-
-// exportedKeyJSON is a key with its limit.
-type exportedKeyJSON struct {
-	keyJSON
-	SpendLimit *metering.Nanos `json:"spend_limit,omitempty"`
-	Per        string          `json:"per,omitempty"`
 }
 
 // dailyJSON is the sum of a day's requests by a key to a model, which stays when the
@@ -67,7 +60,7 @@ func (c *commandLine) export(cmd *cobra.Command, books *store.Store, out *bufio.
 	if err != nil {
 		return err
 	}
-	keys, err := books.ListKeys(ctx, holder.ID)
+	keys, err := books.ListLimitedKeys(ctx, holder.ID)
 	if err != nil {
 		return err
 	}
@@ -76,15 +69,7 @@ func (c *commandLine) export(cmd *cobra.Command, books *store.Store, out *bufio.
 	document.field("balance", balanceForJSON(holder.ID, balance))
 	document.list("keys")
 	for _, key := range keys {
-		exported := exportedKeyJSON{keyJSON: c.keyForJSON(key)}
-		limit, err := books.KeyLimit(ctx, key.ID)
-		if err != nil {
-			return err
-		}
-		if limit != nil {
-			exported.SpendLimit, exported.Per = &limit.Amount, string(limit.Period)
-		}
-		document.item(exported)
+		document.item(c.keyForJSON(key))
 	}
 	document.list("transfers")
 	for transfer, err := range books.Transfers(ctx, store.TransferFilter{AccountID: holder.ID}) {

@@ -110,7 +110,7 @@ func (c *commandLine) balanceCommand() *cobra.Command {
 			"and gives back what it does not need: credit that is lent out can be spent all the same.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, args[0])
 				if err != nil {
 					return err

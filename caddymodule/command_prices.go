@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -201,7 +200,11 @@ func (c *commandLine) pricesCheckCommand() *cobra.Command {
 			facts := []string{}
 			for _, problem := range price.Check(data) {
 				answer.Problems = append(answer.Problems, problemJSON{problem.Line, problem.Place, problem.Text})
-				facts = append(facts, fmt.Sprintf("line %d", problem.Line), problem.Place+": "+problem.Text)
+				text := problem.Text
+				if problem.Place != "" {
+					text = problem.Place + ": " + text
+				}
+				facts = append(facts, fmt.Sprintf("line %d", problem.Line), text)
 			}
 			if answer.OK = len(answer.Problems) == 0; answer.OK {
 				book, err := price.Parse(data)
@@ -217,7 +220,7 @@ func (c *commandLine) pricesCheckCommand() *cobra.Command {
 				return err
 			}
 			if !answer.OK {
-				return errors.Join(price.ErrBook, fmt.Errorf("%s has %d mistakes", args[0], len(answer.Problems)))
+				return fmt.Errorf("%s has %s: %w", args[0], counted(len(answer.Problems), "mistake"), price.ErrBook)
 			}
 			return nil
 		},

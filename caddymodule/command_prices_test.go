@@ -56,7 +56,7 @@ func TestPricesCommand(t *testing.T) {
 
 	term.fails([]string{`no model "gpt-0"`, "faregate prices"}, "prices", "--model", "gpt-0")
 	term.fails([]string{"--at", "2026-11-23"}, "prices", "--at", "soon")
-	term.fails([]string{"unknown command"}, "prices", "list")
+	term.fails([]string{"too much"}, "prices", "list")
 }
 
 // Prices of short prompts are shown, also where a long one is dearer.

@@ -43,7 +43,7 @@ func (c *commandLine) transfersCommand() *cobra.Command {
 			if kind != "" && !slices.Contains(store.TransferKinds, kind) {
 				return fmt.Errorf("--kind %q: use one of %s", kind, strings.Join(store.TransferKinds, ", "))
 			}
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				filter := store.TransferFilter{Kind: kind, Since: times.Since, Until: times.Until}
 				if account != "" {
 					holder, err := findAccount(cmd, books, account)

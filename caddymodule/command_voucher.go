@@ -150,7 +150,7 @@ func (c *commandLine) voucherListCommand() *cobra.Command {
 		Short: "List all vouchers, oldest first, without their codes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				vouchers, err := books.ListVouchers(cmd.Context())
 				if err != nil {
 					return err

@@ -9,7 +9,6 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func init() {
@@ -48,10 +47,10 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 	flags := faregate.PersistentFlags()
 	flags.StringVarP(&c.configFile, "config", "c", "Caddyfile", "the server's configuration, which says where the store is")
 	flags.StringVarP(&c.configAdapter, "adapter", "a", "", "the configuration's adapter, where its name does not tell")
-	flags.StringVar(&c.storeAddress, "store", "", "the store itself instead of a configuration: sqlite, or sqlite:/path/to/file.db")
+	flags.StringVar(&c.storeAddress, "store", "", "the store itself instead of a configuration: sqlite, sqlite:/path/to/file.db, or postgres:{env.DATABASE_URL}")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON: one value, or for lists one value per line")
-	faregate.MarkFlagsMutuallyExclusive("config", "store")
-	faregate.PersistentPreRunE = refuseEmptyFlags
+	faregate.PersistentPreRunE = refuseFlags
+	faregate.SetFlagErrorFunc(explainFlag)
 	onlyCommands(faregate)
 	faregate.AddCommand(
 		c.accountCommand(),
@@ -68,23 +67,9 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 		c.verifyCommand(),
 		c.pricesCommand(),
 		c.modelsCommand(),
+		c.nodesCommand(),
 	)
-}
-
-// refuseEmptyFlags refuses flags that are given and empty, as an unset variable of a
-// script leaves them: `--models ""` must not open a key, nor `--store ""` mean another
-// store.
-func refuseEmptyFlags(cmd *cobra.Command, _ []string) error {
-	var empty []string
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if text := flag.Value.String(); text == "" || text == "[]" {
-			empty = append(empty, "--"+flag.Name)
-		}
-	})
-	if len(empty) > 0 {
-		return fmt.Errorf("%s is empty: give it a value, or leave it out", strings.Join(empty, ", "))
-	}
-	return nil
+	explainArguments(faregate)
 }
 
 // onlyCommands makes a command that only holds others fail on a name that it does

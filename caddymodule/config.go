@@ -94,6 +94,21 @@ var (
 		"or add a provider to the faregate global option")
 )
 
+// nodeName is what a gateway may be called among the nodes of a store.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// resolveNode says what this gateway is called; empty is the store's default.
+func resolveNode(configured string) (string, error) {
+	name, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err != nil {
+		return "", fmt.Errorf("node: %w", err)
+	}
+	if name != "" && !nodeName.MatchString(name) {
+		return "", fmt.Errorf("node %q is not a name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit", name)
+	}
+	return name, nil
+}
+
 // validate checks what can be told from the configuration alone.
 func (p *Provider) validate() error {
 	if !providerName.MatchString(p.Name) {

@@ -149,13 +149,24 @@ func TestModelMistakes(t *testing.T) {
 }
 
 func TestOptionMistakes(t *testing.T) {
+	const nodeForm = "node takes one name, like: node gateway-1, or a placeholder, like {env.HOSTNAME}, at Caddyfile:3"
+	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, provider, model or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, provider, model or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
 		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
+		{"node without a name", "node", nodeForm},
+		{"two words of node", "node gateway 1", nodeForm},
+		{"two nodes", "node a\nnode b", "node is given twice, at Caddyfile:4"},
+		{"retention without a value", "retention", retentionForm},
+		{"retention in words", "retention 13 months", retentionForm},
+		{"retention of another unit", "retention 13months", `retention "13months" is not a duration, like 400d or 9600h, nor forever, at Caddyfile:3`},
+		{"retention of minutes", "retention 13m", "retention 13m0s is less than a day: write how long usage records are kept, like 400d or 9600h, or forever, at Caddyfile:3"},
+		{"negative retention", "retention -400d", "retention -9600h0m0s is less than a day: write how long usage records are kept, like 400d or 9600h, or forever, at Caddyfile:3"},
+		{"two retentions", "retention 0\nretention 400d", "retention is given twice, at Caddyfile:4"},
 		{"access_log without a value", "access_log", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
 		{"access_log of another kind", "access_log full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
 		{"two words of access_log", "access_log caddy full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},

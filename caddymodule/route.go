@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/internal/dialect"
@@ -90,7 +91,12 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		h.listModels(ex)
 		return nil
 	}
-	if ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody); err != nil {
+	ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody)
+	if errors.Is(err, errBodyTooLarge) {
+		return dialect.NewError(dialect.CodeBodyTooLarge).WithMessage("The request body is larger than " + humanize.Comma(h.MaxBody) +
+			" bytes, the most that this gateway accepts. Send less: fewer or smaller images and files, or a shorter prompt.")
+	}
+	if err != nil {
 		return errors.Join(errBodyUnreadable, err)
 	}
 	defer func() { ex.body.release() }()

@@ -43,12 +43,14 @@ type runtime struct {
 	closeOnce func() error
 	store     *store.Store
 	unlock    func() error
+	node      string // what this gateway is called on the store
 	ledger    *ledger.Ledger
 	verifier  *auth.Verifier
-	stopPoll  context.CancelFunc
+	stopPoll  context.CancelFunc // ends what polls
 	polling   sync.WaitGroup
 
 	emptyAnswers *emptyAnswers
+	retentions   retentions
 
 	mutex    sync.Mutex
 	live     map[*settlement]struct{}
@@ -107,14 +109,21 @@ func revive(address string) *runtime {
 	return rt
 }
 
-// start opens the store, claims the node's lease and begins to watch for changes.
-// Only the first call does anything.
-func (rt *runtime) start() error {
-	rt.startOnce.Do(func() { rt.startErr = rt.open() })
-	return rt.startErr
+// start opens the store, claims the node's lease and begins to watch for changes, at
+// the first call. Each call makes a configuration's wishes known.
+func (rt *runtime) start(a *App) error {
+	rt.startOnce.Do(func() { rt.startErr = rt.open(a.node) })
+	if rt.startErr != nil {
+		return rt.startErr
+	}
+	if a.node != "" && a.node != rt.node {
+		a.logger.Warn("another name of this node counts from the next start of the process on", zap.String("node", rt.node), zap.String("next", a.node))
+	}
+	rt.retentions.join(a, a.retention())
+	return nil
 }
 
-func (rt *runtime) open() (err error) {
+func (rt *runtime) open(node string) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	opened, err := store.Open(rt.address)
@@ -135,6 +144,10 @@ func (rt *runtime) open() (err error) {
 			err = errors.Join(err, unlock())
 		}
 	}()
+	// Before the first write, as the disk may be full already.
+	if err := opened.KeepRoom(); err != nil {
+		rt.logger.Load().Error(noRoomText, zap.Error(err))
+	}
 	if err := opened.Migrate(ctx); err != nil {
 		return fmt.Errorf("preparing the store: %w", err)
 	}
@@ -142,15 +155,22 @@ func (rt *runtime) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
-	books, err := ledger.Open(ctx, opened, ledger.Options{Node: opened.NodeName()})
+	if node == "" {
+		node = opened.NodeName()
+	}
+	books, err := ledger.Open(ctx, opened, ledger.Options{Node: node})
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
+	rt.node = node
 	rt.store, rt.unlock, rt.ledger = opened, unlock, books
 	rt.verifier = auth.NewVerifier(opened, auth.VerifierOptions{})
 	poll, stop := context.WithCancel(context.Background())
 	rt.stopPoll = stop
 	rt.polling.Go(func() { rt.watch(poll, changes) })
+	rt.polling.Go(func() { rt.keepRoom(poll) })
+	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
+	rt.polling.Go(func() { purging.run(poll) })
 	return nil
 }
 
@@ -191,6 +211,44 @@ func (rt *runtime) watch(ctx context.Context, after int64) {
 			after = change.Sequence
 		}
 	}
+}
+
+const noRoomText = "there is no room left on the store's disk: what runs is still settled, new requests are refused until there is room"
+
+// keepRoom tells when the disk is full, and has the ballast made again when it is not.
+func (rt *runtime) keepRoom(ctx context.Context) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	full := !rt.store.HasRoom()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		// One that was given up is told of before it is made again.
+		if !full && !rt.store.HasRoom() {
+			full = true
+			rt.logger.Load().Error(noRoomText)
+		}
+		err := rt.store.KeepRoom()
+		switch {
+		case err != nil && !full:
+			full = true
+			rt.logger.Load().Error(noRoomText, zap.Error(err))
+		case err == nil && full:
+			full = false
+			rt.logger.Load().Info("there is room on the store's disk again; new requests are served")
+		}
+	}
+}
+
+// ready is auth.ErrUnavailable while nothing new shall begin.
+func (rt *runtime) ready() error {
+	if !rt.store.HasRoom() {
+		return errors.Join(auth.ErrUnavailable, store.ErrFull)
+	}
+	return nil
 }
 
 // acquire keeps the runtime open for one request; false if it is closing.

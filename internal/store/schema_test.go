@@ -32,6 +32,7 @@ var reasons = map[string]map[string]string{
 		"created_at":   "the order of lists, and support",
 		"expires_at":   "a restriction that the holder set",
 		"revoked_at":   "that it opens nothing any more",
+		"exact_caps":   "a wish of the holder",
 		"spend_limit":  "a restriction that the holder set",
 		"limit_period": "a restriction that the holder set",
 	},

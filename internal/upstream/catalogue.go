@@ -31,7 +31,9 @@ type Catalogue struct {
 	providers []*Provider
 	models    map[string]*Model
 	listed    []*Model
-	unpriced  []string
+	unpriced  []string // as PROVIDER/NAME or, of an alias, NAME
+	// configured are the providers' models that the operator names.
+	configured map[Target]bool
 }
 
 // Model is a name that clients may call, and its price.
@@ -54,12 +56,13 @@ type Model struct {
 // that serves a model gives it its price. A name without a price is left out and
 // reported by Unpriced.
 func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Catalogue, error) {
-	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model)}
+	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model), configured: make(map[Target]bool)}
 	for _, provider := range providers {
 		for entry := range book.Models(provider.Name) {
 			c.serve(entry.Name, entry, Target{provider, entry.Name})
 		}
 		for _, name := range provider.models {
+			c.configured[Target{provider, name}] = true
 			entry, ok := book.Find(provider.Name, name)
 			if !ok {
 				c.unpriced = append(c.unpriced, provider.Name+"/"+name)
@@ -118,6 +121,9 @@ const configuredPrice = "configured"
 
 // alias adds a name of the operator's, in place of the book's model of that name.
 func (c *Catalogue) alias(alias Alias) error {
+	for _, target := range alias.Targets {
+		c.configured[target] = true
+	}
 	first := alias.Targets[0]
 	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, fixed: alias.Rates}
 	entry, ok := c.book.Find(first.Provider.Name, first.Model)
@@ -184,17 +190,26 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 // Models lists the models by name.
 func (c *Catalogue) Models() []*Model { return c.listed }
 
-// Unpriced lists the configured names that have no price.
-func (c *Catalogue) Unpriced() []string { return c.unpriced }
+// Unpriced lists the configured names that have no price, but for models that a name
+// with a price goes to: nobody shall call those by their own.
+func (c *Catalogue) Unpriced() []string {
+	reached := make(map[string]bool)
+	for _, model := range c.models {
+		for _, target := range model.targets {
+			reached[target.Provider.Name+"/"+target.Model] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(c.unpriced), func(name string) bool { return reached[name] })
+}
 
 // Served judges what a provider says it served. The name is what may be recorded:
-// one of the price book's or of this catalogue's, else metering.Other, as free text
+// one of the price book's, of this catalogue's or of the configuration's, else metering.Other, as free text
 // from outside must not be kept. The rates are those of the served model where it
 // refines the called one within the provider (an alias's dated version); nil means
 // that the price of the called model stands.
 func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at time.Time) (name string, rates *price.Rates) {
 	name = metering.Other
-	if _, ok := c.models[served]; ok {
+	if _, ok := c.models[served]; ok || c.configured[Target{attempt.Provider, served}] {
 		name = served
 	} else if _, ok := c.book.Find(attempt.Provider.Name, served); ok && dialect.ValidModelName(served) {
 		name = served

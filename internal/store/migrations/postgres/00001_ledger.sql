@@ -22,6 +22,7 @@ CREATE TABLE keys (
 	created_at BIGINT  NOT NULL,
 	expires_at BIGINT,
 	revoked_at BIGINT,
+	exact_caps INTEGER NOT NULL, -- 1: refuse rather than lower an output cap
 	-- What the key may spend in each period (total, day, week, month); NULL: no limit.
 	spend_limit  BIGINT CHECK (spend_limit >= 0),
 	limit_period TEXT
@@ -162,6 +163,7 @@ CREATE TABLE usage_records (
 	key_period         BIGINT
 );
 CREATE INDEX usage_records_by_account ON usage_records (account_id, started_at, id);
+CREATE INDEX usage_records_by_key ON usage_records (key_id, started_at, id);
 CREATE INDEX usage_records_by_time ON usage_records (started_at, id);
 
 -- The sums of each day's records (days since 1970, UTC, of started_at), written with
