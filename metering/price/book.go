@@ -65,8 +65,14 @@ type period struct {
 
 type hours struct {
 	from, until int // minutes of the day, UTC
+	days        weekdays
 	rates       *Rates
 }
+
+// weekdays is a set of days; the zero value is every day.
+type weekdays uint8
+
+func (d weekdays) has(day time.Weekday) bool { return d == 0 || d&(1<<day) != 0 }
 
 // Version is the book's date string.
 func (b *Book) Version() string { return b.version }
@@ -151,7 +157,7 @@ func (m *Model) At(at time.Time) (*Rates, bool) {
 		return nil, false
 	}
 	for _, hours := range period.hours {
-		if hours.hold(minuteAt(at)) {
+		if hours.hold(at) {
 			return hours.rates, true
 		}
 	}
@@ -170,11 +176,14 @@ func (m *Model) periodAt(at time.Time) *period {
 // minuteAt is the minute of the day of a time in UTC.
 func minuteAt(at time.Time) int { return at.Hour()*60 + at.Minute() }
 
-func (h hours) hold(minute int) bool {
+// hold tells whether the hours are those of a moment in UTC.
+func (h hours) hold(at time.Time) bool {
+	minute, day := minuteAt(at), at.Weekday()
 	if h.from < h.until {
-		return h.from <= minute && minute < h.until
+		return h.from <= minute && minute < h.until && h.days.has(day)
 	}
-	return minute >= h.from || minute < h.until
+	yesterday := (day + 6) % 7
+	return minute >= h.from && h.days.has(day) || minute < h.until && h.days.has(yesterday)
 }
 
 // cutVersion takes a version suffix of the given shape off a name.

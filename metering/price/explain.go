@@ -34,12 +34,16 @@ func (m *Model) Explain(at time.Time) []string {
 	rates := period.rates
 	for i, hours := range period.hours {
 		written := period.file.Hours[i]
-		if hours.hold(minuteAt(at)) {
-			lines = append(lines, fmt.Sprintf("it is between %s and %s UTC, which has prices of its own", written.From, written.Until))
+		days := ""
+		if len(written.Days) > 0 {
+			days = " (" + strings.Join(written.Days, ", ") + ")"
+		}
+		if hours.hold(at) {
+			lines = append(lines, fmt.Sprintf("it is between %s and %s UTC%s, which has prices of its own", written.From, written.Until, days))
 			rates = hours.rates
 			break
 		}
-		lines = append(lines, fmt.Sprintf("other prices hold from %s to %s UTC", written.From, written.Until))
+		lines = append(lines, fmt.Sprintf("other prices hold from %s to %s UTC%s", written.From, written.Until, days))
 	}
 	lines = append(lines, rates.Explain()...)
 	for _, next := range m.periods {

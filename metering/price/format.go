@@ -51,13 +51,16 @@ type PeriodFile struct {
 	Checked    string `json:"checked"`
 	Source     string `json:"source"`
 	Definition `json:",inline"`
-	// Hours replace prices and tiers at a time of day, every day.
+	// Hours replace prices and tiers at a time of day.
 	Hours []HoursFile `json:"hours,omitzero"`
 }
 
 // HoursFile is what a model costs from From until before Until, "15:04" UTC;
 // over midnight if Until is not after From.
 type HoursFile struct {
+	// Days are the days (in UTC) on which the hours begin, "mon" to "sun"; absent =
+	// every day.
+	Days   []string          `json:"days,omitzero"`
 	From   string            `json:"from"`
 	Until  string            `json:"until"`
 	Prices map[string]string `json:"prices"`

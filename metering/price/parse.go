@@ -153,6 +153,13 @@ func readPeriod(place string, file PeriodFile, problems *problems) period {
 		if !fromOK || !untilOK || hours.from == hours.until {
 			problems.add(hoursPlace, `from %q until %q are not two times of day like "06:00" and "10:00" (UTC)`, hoursFile.From, hoursFile.Until)
 		}
+		for j, name := range hoursFile.Days {
+			day, known := weekdayNamed(name)
+			if !known {
+				problems.add(hoursPlace+"/days/"+strconv.Itoa(j), "%q is not a day; the days are %s", name, listed(weekdayNames[:]))
+			}
+			hours.days |= 1 << day
+		}
 		read.hours = append(read.hours, hours)
 	}
 	return read
@@ -161,6 +168,13 @@ func readPeriod(place string, file PeriodFile, problems *problems) period {
 func minuteOfDay(text string) (int, bool) {
 	at, err := time.Parse("15:04", text)
 	return minuteAt(at), err == nil && len(text) == len("15:04")
+}
+
+var weekdayNames = [...]string{time.Sunday: "sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+func weekdayNamed(name string) (day time.Weekday, ok bool) {
+	i := slices.Index(weekdayNames[:], name)
+	return time.Weekday(max(i, 0)), i >= 0
 }
 
 func isDay(text string) bool {

@@ -44,6 +44,7 @@ func makeBook(s *sources, version string) (data []byte, skipped []string, err er
 				continue
 			}
 			s.addAudio(provider, entry.ID, periods)
+			periods = onWeekdays(provider, entry.ID, periods)
 			model, others := setApart(place, price.ModelFile{Aliases: aliasesOf(provider, entry), Periods: periods})
 			models[provider][entry.ID] = model
 			maps.Copy(models[provider], others)
@@ -55,6 +56,17 @@ func makeBook(s *sources, version string) (data []byte, skipped []string, err er
 	}
 	if err := s.addFacts(models, laterChecked); err != nil {
 		return nil, nil, err
+	}
+	for provider, entries := range written() {
+		if models[provider] == nil {
+			continue
+		}
+		for name, model := range entries {
+			if _, twice := models[provider][name]; twice {
+				return nil, nil, fmt.Errorf("%s/%s is written here and in a source: decide", provider, name)
+			}
+			models[provider][name] = model
+		}
 	}
 	file := price.BookFile{
 		Format: 1, Version: version,
