@@ -30,6 +30,7 @@ var readEmbedded = sync.OnceValue(func() *Book {
 type Book struct {
 	version   string
 	providers map[string]*provider
+	file      BookFile // what it was read from, all layers together
 }
 
 type provider struct {

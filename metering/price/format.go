@@ -10,6 +10,9 @@ type BookFile struct {
 	// several ("2026-11-23.2"). Usage records carry it.
 	Version string `json:"version"`
 	Note    string `json:"note,omitzero"`
+	// Complete says that nothing of another book is meant to show through where
+	// this one is laid over it.
+	Complete bool `json:"complete,omitzero"`
 	// Sources says what the periods' source names stand for.
 	Sources   map[string]string       `json:"sources"`
 	Providers map[string]ProviderFile `json:"providers"`
