@@ -40,6 +40,10 @@ type App struct {
 	// Model names of our own, and prices other than the price book's.
 	Models []Model `json:"models,omitempty"`
 
+	// A price file, whose prices take precedence over those that come with Faregate.
+	// It is read again when it changes. Default: none.
+	Prices string `json:"prices,omitempty"`
+
 	// Which access log is written: ours, of metadata only (the default), or
 	// "caddy", which logs headers, addresses and URIs.
 	AccessLog string `json:"access_log,omitempty"`
@@ -48,7 +52,8 @@ type App struct {
 	logger     *zap.Logger
 	now        func() time.Time
 	runtime    *runtime
-	catalogue  *upstream.Catalogue
+	prices     *price.Source
+	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
 	simulators []*simulatorServer
 
@@ -164,14 +169,13 @@ func (a *App) buildCatalogue() error {
 		models = append(models, alias)
 	}
 	var err error
-	a.catalogue, err = upstream.NewCatalogue(price.Embedded(), providers, models)
-	if err != nil {
+	if a.prices, err = price.NewSource(price.Embedded(), a.Prices); err != nil {
 		return err
 	}
-	for _, name := range a.catalogue.Unpriced() {
-		a.logger.Warn("a model has no price and is refused; add a price to it in the configuration", zap.String("model", name))
-	}
-	return nil
+	a.catalogues = &catalogues{of: func(book *price.Book) (*upstream.Catalogue, error) {
+		return upstream.NewCatalogue(book, providers, models)
+	}}
+	return a.priceCatalogue()
 }
 
 // buildProvider returns nil for a provider none of whose keys is set.
@@ -228,7 +232,11 @@ func (a *App) open() error {
 			return err
 		}
 	}
-	return a.runtime.start()
+	if err := a.runtime.start(); err != nil {
+		return err
+	}
+	a.followPrices()
+	return nil
 }
 
 // boundGracePeriod sets Caddy's grace period where the configuration does not. The
@@ -253,6 +261,9 @@ func (a *App) Stop() error { return nil }
 // keep the runtime open.
 func (a *App) Cleanup() error {
 	var errs []error
+	if a.catalogues != nil {
+		a.catalogues.stopFollowing()
+	}
 	if a.runtime != nil {
 		if _, err := runtimes.Delete(a.runtime.address); err != nil {
 			errs = append(errs, fmt.Errorf("closing the store: %w", err))

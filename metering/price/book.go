@@ -165,6 +165,38 @@ func (m *Model) At(at time.Time) (*Rates, bool) {
 	return period.rates, true
 }
 
+// Origin is where a price is from.
+type Origin struct {
+	From    string `json:"from,omitzero"`    // the first day of the price, absent = since ever
+	Until   string `json:"until,omitzero"`   // the first day of the next, if that is known
+	Source  string `json:"source"`           // a name of Book.Source, or text
+	Checked string `json:"checked,omitzero"` // the day on which the source said so
+}
+
+// Origin is where the price at a moment is from. It is false before the first period.
+func (m *Model) Origin(at time.Time) (Origin, bool) {
+	period := m.periodAt(at.UTC())
+	if period == nil {
+		return Origin{}, false
+	}
+	origin := Origin{From: period.file.From, Source: period.file.Source, Checked: period.file.Checked}
+	for _, next := range m.periods {
+		if next.from.After(period.from) {
+			origin.Until = next.file.From
+			break
+		}
+	}
+	return origin, true
+}
+
+// Source says what the name of a source stands for; the name itself if nothing does.
+func (b *Book) Source(name string) string {
+	if text := b.file.Sources[name]; text != "" {
+		return text
+	}
+	return name
+}
+
 func (m *Model) periodAt(at time.Time) *period {
 	for i := len(m.periods) - 1; i >= 0; i-- {
 		if !at.Before(m.periods[i].from) {

@@ -158,8 +158,8 @@ func costOf(prices entry, u usage.Usage, c price.Conditions) *big.Int {
 	total.Mul(total, multiplier).Quo(total, big.NewRat(1_000_000, 1))
 	units, _ := prices["units"].(map[string]any)
 	for name, count := range map[string]int64{
-		"web_search": u.Units.WebSearch, "web_fetch": u.Units.WebFetch, "file_search": u.Units.FileSearch, "code_interpreter": u.Units.CodeInterpreter,
-		"image": u.Units.Image, "character": u.Units.Character, "millisecond": u.Units.Millisecond, "page": u.Units.Page, "request": 1,
+		"web_search": u.Units.WebSearch, "web_fetch": u.Units.WebFetch, "x_search": u.Units.XSearch, "file_search": u.Units.FileSearch, "code_interpreter": u.Units.CodeInterpreter,
+		"images": u.Units.Images, "characters": u.Units.Characters, "milliseconds": u.Units.Milliseconds, "pages": u.Units.Pages, "request": 1,
 	} {
 		if u == (usage.Usage{}) {
 			continue
@@ -237,8 +237,8 @@ func randomUsage(random *rand.Rand) usage.Usage {
 		CacheReadAudio: some(), CacheReadImage: some(), CacheReadVideo: some(),
 		Output: some(), OutputAudio: some(), OutputImage: some(), OutputVideo: some(),
 		Units: usage.Units{
-			WebSearch: random.Int64N(20), WebFetch: random.Int64N(20), FileSearch: random.Int64N(3), CodeInterpreter: random.Int64N(3),
-			Image: random.Int64N(11), Character: some(), Millisecond: some(), Page: random.Int64N(1000),
+			WebSearch: random.Int64N(20), WebFetch: random.Int64N(20), XSearch: random.Int64N(3), FileSearch: random.Int64N(3), CodeInterpreter: random.Int64N(3),
+			Images: random.Int64N(11), Characters: some(), Milliseconds: some(), Pages: random.Int64N(1000),
 		},
 	}
 	total(&u)
@@ -346,8 +346,8 @@ func scaled(u usage.Usage, by int64) usage.Usage {
 	for _, count := range []*int64{
 		&u.Input, &u.CacheRead, &u.CacheWrite, &u.CacheWrite5m, &u.CacheWrite1h, &u.InputAudio, &u.InputImage, &u.InputVideo,
 		&u.CacheReadAudio, &u.CacheReadImage, &u.CacheReadVideo, &u.Output, &u.OutputAudio, &u.OutputImage, &u.OutputVideo,
-		&u.Units.WebSearch, &u.Units.WebFetch, &u.Units.FileSearch, &u.Units.CodeInterpreter,
-		&u.Units.Image, &u.Units.Character, &u.Units.Millisecond, &u.Units.Page,
+		&u.Units.WebSearch, &u.Units.WebFetch, &u.Units.XSearch, &u.Units.FileSearch, &u.Units.CodeInterpreter,
+		&u.Units.Images, &u.Units.Characters, &u.Units.Milliseconds, &u.Units.Pages,
 	} {
 		*count *= by
 	}

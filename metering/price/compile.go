@@ -153,7 +153,7 @@ func (c *compiler) readUnits(place string, texts map[string]string) []readUnit {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		unit, kind, known := splitUnit(name)
 		if !known {
-			c.problems.add(place+"/"+pointer(name), `there is no unit %q; the units are %s, and each can have kinds of a-z, 0-9, ., _ and -, like "image:hd-1024x1792"`,
+			c.problems.add(place+"/"+pointer(name), `there is no unit %q; the units are %s, and each can have kinds of a-z, 0-9, ., _ and -, like "images:hd-1024x1792"`,
 				name, listed(unitNames[:]))
 			continue
 		}

@@ -132,7 +132,7 @@ func TestConditionsLeaveUnitsAlone(t *testing.T) {
 }
 
 func TestPricesByThePiece(t *testing.T) {
-	images := usage.Usage{Units: usage.Units{Image: 3}}
+	images := usage.Usage{Units: usage.Units{Images: 3}}
 	for _, c := range []struct {
 		provider, model string
 		u               usage.Usage
@@ -141,26 +141,27 @@ func TestPricesByThePiece(t *testing.T) {
 		known           bool
 	}{
 		{"openai", "dall-e-3", images, price.Conditions{}, "0.12", true},
-		{"openai", "dall-e-3", images, ofKind(price.Image, price.ImageKind("", "")), "0.12", true},
-		{"openai", "dall-e-3", images, ofKind(price.Image, price.ImageKind("auto", "1792x1024")), "0.24", true},
-		{"openai", "dall-e-3", images, ofKind(price.Image, price.ImageKind("hd", "")), "0.24", true},
-		{"openai", "dall-e-3", images, ofKind(price.Image, price.ImageKind("hd", "1024x1792")), "0.36", true},
-		{"openai", "dall-e-3", images, ofKind(price.Image, price.ImageKind("HD", "1024x1792")), "0.36", false}, // not cheaper by a strange word
-		{"openai", "dall-e-2", images, ofKind(price.Image, price.ImageKind("", "256x256")), "0.048", true},
-		{"openai", "tts-1", usage.Usage{Units: usage.Units{Character: 4095}}, price.Conditions{}, "0.061425", true}, // as measured
-		{"openai", "tts-1-hd", usage.Usage{Units: usage.Units{Character: 1}}, price.Conditions{}, "0.00003", true},
-		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Millisecond: 60_000}}, price.Conditions{}, "0.006", true},
-		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Millisecond: 1}}, price.Conditions{}, "0.0000001", true},
-		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Millisecond: 1}}, price.Conditions{}, "0.000000031", true}, // 30.8333… nano-dollars
-		{"mistral", "voxtral-mini-2602", usage.Usage{InputTotal: 13, Input: 13, OutputTotal: 151, Output: 151, Units: usage.Units{Millisecond: 36_000}}, price.Conditions{}, "0.0018", true},
-		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Page: 5}}, price.Conditions{}, "0.02", true},
-		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Page: 5}}, ofKind(price.Page, "annotated"), "0.025", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("", "")), "0.12", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("auto", "1792x1024")), "0.24", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("hd", "")), "0.24", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("hd", "1024x1792")), "0.36", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("HD", "1024x1792")), "0.36", false}, // not cheaper by a strange word
+		{"openai", "dall-e-2", images, ofKind(price.Images, price.ImageKind("", "256x256")), "0.048", true},
+		{"openai", "tts-1", usage.Usage{Units: usage.Units{Characters: 4095}}, price.Conditions{}, "0.061425", true}, // as measured
+		{"openai", "tts-1-hd", usage.Usage{Units: usage.Units{Characters: 1}}, price.Conditions{}, "0.00003", true},
+		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 60_000}}, price.Conditions{}, "0.006", true},
+		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.0000001", true},
+		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.000000031", true}, // 30.8333… nano-dollars
+		{"mistral", "voxtral-mini-2602", usage.Usage{InputTotal: 13, Input: 13, OutputTotal: 151, Output: 151, Units: usage.Units{Milliseconds: 36_000}}, price.Conditions{}, "0.0018", true},
+		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, price.Conditions{}, "0.02", true},
+		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, ofKind(price.Pages, "annotated"), "0.025", true},
 		{"openai", "omni-moderation-latest", usage.Usage{}, price.Conditions{}, "0", true},
 		{"openai", "gpt-4.1", usage.Usage{Units: usage.Units{WebSearch: 2, FileSearch: 2, CodeInterpreter: 1}}, price.Conditions{}, "0.055", true},
 		{"openai", "gpt-4.1", usage.Usage{Units: usage.Units{WebSearch: 2}}, ofKind(price.WebSearch, "preview"), "0.05", true},
 		{"openai", "gpt-5", usage.Usage{Units: usage.Units{WebSearch: 2}}, ofKind(price.WebSearch, "preview"), "0.02", true},
 		{"openai", "gpt-5.5", usage.Usage{Units: usage.Units{CodeInterpreter: 2}}, ofKind(price.CodeInterpreter, "4g"), "0.24", true},
 		{"xai", "grok-4.3", usage.Usage{Units: usage.Units{WebSearch: 1, FileSearch: 2, CodeInterpreter: 1}}, price.Conditions{}, "0.015", true},
+		{"xai", "grok-4.3", usage.Usage{Units: usage.Units{XSearch: 2}}, price.Conditions{}, "0.01", true},
 		{"google", "gemini-2.0-flash", usage.Usage{Units: usage.Units{WebSearch: 1}}, price.Conditions{}, "0.035", true},
 		{"google", "gemini-3.8-flash", usage.Usage{Units: usage.Units{WebSearch: 1}}, price.Conditions{}, "0.014", true},
 		// The fee of a request: once, and not where nothing was used.
@@ -169,9 +170,8 @@ func TestPricesByThePiece(t *testing.T) {
 		{"perplexity", "sonar-pro", plain(1000, 0), ofKind(price.Request, "high"), "0.017", true},
 		{"perplexity", "sonar", usage.Usage{}, price.Conditions{}, "0", true},
 		{"openai", "gpt-4o-mini-search-preview", plain(1000, 0), price.Conditions{}, "0.02515", true},
-		// Cached parts of a modality, and video out.
+		// Cached parts of a modality, and video.
 		{"openai", "gpt-realtime", usage.Usage{InputTotal: 3000, InputAudio: 1000, CacheReadAudio: 2000, OutputTotal: 1000, OutputAudio: 1000}, price.Conditions{}, "0.0968", true},
-		{"google", "gemini-omni-flash-preview", usage.Usage{OutputTotal: 2000, Output: 1000, OutputVideo: 1000}, price.Conditions{}, "0.0265", true},
 		{"google", "gemini-embedding-2", usage.Usage{InputTotal: 2000, Input: 1000, InputVideo: 1000}, price.Conditions{}, "0.0122", true},
 		// Thirty minutes and twelve hours in a cache.
 		{"openai", "gpt-6.1-terra", usage.Usage{InputTotal: 2000, CacheWrite: 1000, CacheWrite1h: 1000}, price.Conditions{}, "0.00375", true},

@@ -16,8 +16,8 @@ type Definition struct {
 	Speeds       map[string]Adjustment `json:"speeds,omitzero"`
 	Geos         map[string]Adjustment `json:"geos,omitzero"`
 	// Units is the price of one unit ("web_search": "0.01"), or of a number of
-	// units ("millisecond": "0.36/3600000"). A kind of a unit can have its own
-	// ("image:hd-1024x1792": "0.12"), beside the unit's, which is what a request
+	// units ("milliseconds": "0.36/3600000"). A kind of a unit can have its own
+	// ("images:hd-1024x1792": "0.12"), beside the unit's, which is what a request
 	// costs that asks for no kind.
 	Units map[string]string `json:"units,omitzero"`
 }

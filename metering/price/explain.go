@@ -85,6 +85,10 @@ func (r *Rates) Explain() []string {
 		if !several {
 			per = "1"
 		}
+		if unit, kind, _ := splitUnit(name); kind != "" {
+			lines = append(lines, fmt.Sprintf("%s of the kind %s: $%s for %s", unit, kind, price, per))
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("%s: $%s for %s", name, price, per))
 	}
 	if over, under := r.group.parts(); over != under {

@@ -18,7 +18,7 @@ func FuzzParse(f *testing.F) {
 		"service_tiers": {"flex": {"multiply": "0.5"}}, "speeds": {"fast": {"prices": {"input": "1", "output": "2"}}},
 		"units": {"web_search": "0.36/3600000"}, "hours": [{"from": "22:00", "until": "02:00", "prices": {"input": "1", "output": "2"}}]}]}`)))
 	f.Add([]byte(oneModel(`"one": {"aliases": ["three"], "served_as": ["two"], "periods": [{"checked": "2026-01-01", "source": "s", "prices": {"input": "0", "output": "0"},
-		"units": {"image": "0.04", "image:hd-1024x1792": "0.12", "millisecond": "0.111/3600000", "request": "0.005"},
+		"units": {"images": "0.04", "images:hd-1024x1792": "0.12", "milliseconds": "0.111/3600000", "request": "0.005"},
 		"hours": [{"days": ["mon", "sun"], "from": "06:00", "until": "07:00", "prices": {"input": "1", "output": "2"}}]}]}`)))
 	base := baseBook(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -53,7 +53,7 @@ func FuzzParse(f *testing.F) {
 					t.Fatal(err)
 				}
 				u := plain(1000, 10)
-				u.Units = usage.Units{Image: 2, Millisecond: 5, WebSearch: 1}
+				u.Units = usage.Units{Images: 2, Milliseconds: 5, WebSearch: 1}
 				conditions := price.Conditions{ServiceTier: "flex", Speed: "fast"}
 				if cost := rates.Cost(u, conditions); cost > hold {
 					t.Fatalf("cost %d is above the hold %d", cost, hold)

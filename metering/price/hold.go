@@ -18,8 +18,8 @@ type Bound struct {
 	InputTokens  int64
 	OutputTokens int64 // already times the choices asked for
 	// The most of each unit; a fee for the request itself is always counted.
-	WebSearches, WebFetches, FileSearches, CodeInterpreters int64
-	Images, Characters, Milliseconds, Pages                 int64
+	WebSearches, WebFetches, XSearches, FileSearches, CodeInterpreters int64
+	Images, Characters, Milliseconds, Pages                            int64
 	// Without are the classes that this request cannot reach: audio where its
 	// body has none, cache writes where the provider writes only when asked. The
 	// zero value reaches everything.
@@ -108,8 +108,8 @@ func (r *Rates) outputWithin(tokens, units wide, output uint64, over, under fact
 
 func (r *Rates) boundUnits(b *Bound) (wide, error) {
 	counts := unitCounts{
-		WebSearch: b.WebSearches, WebFetch: b.WebFetches, FileSearch: b.FileSearches, CodeInterpreter: b.CodeInterpreters,
-		Image: b.Images, Character: b.Characters, Millisecond: b.Milliseconds, Page: b.Pages, Request: 1,
+		WebSearch: b.WebSearches, WebFetch: b.WebFetches, XSearch: b.XSearches, FileSearch: b.FileSearches, CodeInterpreter: b.CodeInterpreters,
+		Images: b.Images, Characters: b.Characters, Milliseconds: b.Milliseconds, Pages: b.Pages, Request: 1,
 	}
 	for _, count := range counts {
 		if count < 0 {

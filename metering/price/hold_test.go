@@ -15,7 +15,7 @@ import (
 func randomBound(random *rand.Rand) price.Bound {
 	return price.Bound{
 		InputTokens: randomCount(random), OutputTokens: randomCount(random),
-		WebSearches: random.Int64N(5), WebFetches: random.Int64N(5), FileSearches: random.Int64N(5), CodeInterpreters: random.Int64N(5),
+		WebSearches: random.Int64N(5), WebFetches: random.Int64N(5), XSearches: random.Int64N(5), FileSearches: random.Int64N(5), CodeInterpreters: random.Int64N(5),
 		Images: random.Int64N(11), Characters: randomCount(random), Milliseconds: randomCount(random), Pages: random.Int64N(1000),
 	}
 }
@@ -24,8 +24,8 @@ func randomBound(random *rand.Rand) price.Bound {
 func boundOf(u usage.Usage) price.Bound {
 	return price.Bound{
 		InputTokens: u.InputTotal, OutputTokens: u.OutputTotal,
-		WebSearches: u.Units.WebSearch, WebFetches: u.Units.WebFetch, FileSearches: u.Units.FileSearch, CodeInterpreters: u.Units.CodeInterpreter,
-		Images: u.Units.Image, Characters: u.Units.Character, Milliseconds: u.Units.Millisecond, Pages: u.Units.Page,
+		WebSearches: u.Units.WebSearch, WebFetches: u.Units.WebFetch, XSearches: u.Units.XSearch, FileSearches: u.Units.FileSearch, CodeInterpreters: u.Units.CodeInterpreter,
+		Images: u.Units.Images, Characters: u.Units.Characters, Milliseconds: u.Units.Milliseconds, Pages: u.Units.Pages,
 	}
 }
 
@@ -115,7 +115,7 @@ func TestHoldCountsWhatCanBeReached(t *testing.T) {
 		{"searches, files and a container", "openai", "gpt-5.4", price.Bound{WebSearches: 2, FileSearches: 2, CodeInterpreters: 1}, "0.055"},
 		{"a large container", "openai", "gpt-5.4", price.Bound{CodeInterpreters: 1, Conditions: price.Conditions{Kinds: price.Kinds{price.CodeInterpreter: "16g"}}}, "0.48"},
 		{"a container of a size that nobody knows", "openai", "gpt-5.4", price.Bound{CodeInterpreters: 1, Conditions: price.Conditions{Kinds: price.Kinds{price.CodeInterpreter: "1t"}}}, "1.92"},
-		{"small images, should the size not be heeded", "openai", "dall-e-2", price.Bound{Images: 10, Conditions: price.Conditions{Kinds: price.Kinds{price.Image: price.ImageKind("", "256x256")}}}, "0.2"},
+		{"small images, should the size not be heeded", "openai", "dall-e-2", price.Bound{Images: 10, Conditions: price.Conditions{Kinds: price.Kinds{price.Images: price.ImageKind("", "256x256")}}}, "0.2"},
 		{"the fee of a request is always held", "perplexity", "sonar", price.Bound{}, "0.005"},
 		{"that of its context size", "perplexity", "sonar", price.Bound{Conditions: price.Conditions{Kinds: price.Kinds{price.Request: "high"}}}, "0.012"},
 	} {
@@ -129,7 +129,7 @@ func TestHoldCountsWhatCanBeReached(t *testing.T) {
 func TestHoldRefusesWhatIsNoBound(t *testing.T) {
 	rates := ratesAt(t, "openai", "gpt-5.4", november)
 	for _, bound := range []price.Bound{
-		{InputTokens: -1}, {OutputTokens: -1}, {WebSearches: -1}, {WebFetches: -1}, {FileSearches: -1}, {CodeInterpreters: -1},
+		{InputTokens: -1}, {OutputTokens: -1}, {WebSearches: -1}, {WebFetches: -1}, {XSearches: -1}, {FileSearches: -1}, {CodeInterpreters: -1},
 		{Images: -1}, {Characters: -1}, {Milliseconds: -1}, {Pages: -1},
 	} {
 		if _, err := rates.Hold(bound); !errors.Is(err, price.ErrBound) {

@@ -1,6 +1,7 @@
 package price
 
 import (
+	"maps"
 	"math"
 
 	"github.com/faregate/faregate/metering"
@@ -54,6 +55,10 @@ func (r *Rates) Times(group Factor) *Rates {
 	multiplied.group = group
 	return &multiplied
 }
+
+// UnitPrices are the prices of units and their kinds as they are written:
+// "web_search": "0.01", "milliseconds": "0.36/3600000".
+func (r *Rates) UnitPrices() map[string]string { return maps.Clone(r.definition.Units) }
 
 // OwnPrice tells whether a class has a price of its own in the base prices, for
 // the shortest prompts or longer ones, that differs from what it would cost

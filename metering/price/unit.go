@@ -14,12 +14,13 @@ type Unit uint8
 const (
 	WebSearch Unit = iota
 	WebFetch
+	XSearch
 	FileSearch
-	CodeInterpreter // a container
-	Image
-	Character
-	Millisecond // of audio
-	Page
+	CodeInterpreter // containers
+	Images
+	Characters
+	Milliseconds // of audio
+	Pages
 	// Request is a fee for the request itself. No usage record counts it: whatever
 	// has been used at all was used by one request.
 	Request
@@ -27,8 +28,8 @@ const (
 )
 
 var unitNames = [unitCount]string{
-	WebSearch: "web_search", WebFetch: "web_fetch", FileSearch: "file_search", CodeInterpreter: "code_interpreter",
-	Image: "image", Character: "character", Millisecond: "millisecond", Page: "page", Request: "request",
+	WebSearch: "web_search", WebFetch: "web_fetch", XSearch: "x_search", FileSearch: "file_search", CodeInterpreter: "code_interpreter",
+	Images: "images", Characters: "characters", Milliseconds: "milliseconds", Pages: "pages", Request: "request",
 }
 
 // String is the unit's name, "web_search".
@@ -46,7 +47,7 @@ func Units() []Unit {
 // Kinds says of which kind a request's units are, where kinds have prices of
 // their own:
 //
-//	price.Kinds{price.Image: price.ImageKind("hd", "1024x1792")}
+//	price.Kinds{price.Images: price.ImageKind("hd", "1024x1792")}
 //
 // An empty kind is the one that a request gets which does not say. Kinds are
 // asked for, so that they are known before and after.
@@ -64,7 +65,7 @@ func ImageKind(quality, size string) string {
 	return quality + "-" + size
 }
 
-// splitUnit reads a unit of a definition, "image" or "image:hd-1024x1792".
+// splitUnit reads a unit of a definition, "images" or "images:hd-1024x1792".
 func splitUnit(name string) (u Unit, kind string, ok bool) {
 	name, kind, several := strings.Cut(name, ":")
 	i := slices.Index(unitNames[:], name)
@@ -135,8 +136,9 @@ type unitCounts [unitCount]int64
 
 func unitCountsOf(u *usage.Usage) unitCounts {
 	counts := unitCounts{
-		WebSearch: u.Units.WebSearch, WebFetch: u.Units.WebFetch, FileSearch: u.Units.FileSearch, CodeInterpreter: u.Units.CodeInterpreter,
-		Image: u.Units.Image, Character: u.Units.Character, Millisecond: u.Units.Millisecond, Page: u.Units.Page,
+		WebSearch: u.Units.WebSearch, WebFetch: u.Units.WebFetch, XSearch: u.Units.XSearch,
+		FileSearch: u.Units.FileSearch, CodeInterpreter: u.Units.CodeInterpreter,
+		Images: u.Units.Images, Characters: u.Units.Characters, Milliseconds: u.Units.Milliseconds, Pages: u.Units.Pages,
 	}
 	if !u.Zero() {
 		counts[Request] = 1

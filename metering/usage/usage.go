@@ -29,16 +29,54 @@ type Usage struct {
 	Units Units `json:"units,omitzero"`
 }
 
-// Units counts what is priced by the piece.
+// Units counts what is priced by the piece. What calls of tools return is in the
+// tokens of the input besides.
 type Units struct {
 	WebSearch       int64 `json:"web_search,omitempty"`
 	WebFetch        int64 `json:"web_fetch,omitempty"`
-	FileSearch      int64 `json:"file_search,omitempty"`
-	CodeInterpreter int64 `json:"code_interpreter,omitempty"` // containers
-	Image           int64 `json:"image,omitempty"`
-	Character       int64 `json:"character,omitempty"`
-	Millisecond     int64 `json:"millisecond,omitempty"` // of audio
-	Page            int64 `json:"page,omitempty"`
+	XSearch         int64 `json:"x_search,omitempty"`         // searches of X, by xAI
+	FileSearch      int64 `json:"file_search,omitempty"`      // searches of stored files
+	CodeInterpreter int64 `json:"code_interpreter,omitempty"` // containers; calls, where no container is named
+	Images          int64 `json:"images,omitempty"`           // made
+	Characters      int64 `json:"characters,omitempty"`       // of text to be spoken or embedded
+	Milliseconds    int64 `json:"milliseconds,omitempty"`     // of audio in the input
+	Pages           int64 `json:"pages,omitempty"`            // of documents read
+}
+
+// Plus adds what two passes consumed.
+func (u Units) Plus(v Units) Units {
+	return Units{
+		WebSearch: u.WebSearch + v.WebSearch, WebFetch: u.WebFetch + v.WebFetch, XSearch: u.XSearch + v.XSearch,
+		FileSearch: u.FileSearch + v.FileSearch, CodeInterpreter: u.CodeInterpreter + v.CodeInterpreter,
+		Images: u.Images + v.Images, Characters: u.Characters + v.Characters,
+		Milliseconds: u.Milliseconds + v.Milliseconds, Pages: u.Pages + v.Pages,
+	}
+}
+
+// atLeast is the higher number of each.
+func (u Units) atLeast(v Units) Units {
+	return Units{
+		WebSearch: max(u.WebSearch, v.WebSearch), WebFetch: max(u.WebFetch, v.WebFetch), XSearch: max(u.XSearch, v.XSearch),
+		FileSearch: max(u.FileSearch, v.FileSearch), CodeInterpreter: max(u.CodeInterpreter, v.CodeInterpreter),
+		Images: max(u.Images, v.Images), Characters: max(u.Characters, v.Characters),
+		Milliseconds: max(u.Milliseconds, v.Milliseconds), Pages: max(u.Pages, v.Pages),
+	}
+}
+
+// orElse is u, and v where that is zero.
+func (u Units) orElse(v Units) Units {
+	either := func(a, b int64) int64 {
+		if a == 0 {
+			return max(b, 0)
+		}
+		return a
+	}
+	return Units{
+		WebSearch: either(u.WebSearch, v.WebSearch), WebFetch: either(u.WebFetch, v.WebFetch), XSearch: either(u.XSearch, v.XSearch),
+		FileSearch: either(u.FileSearch, v.FileSearch), CodeInterpreter: either(u.CodeInterpreter, v.CodeInterpreter),
+		Images: either(u.Images, v.Images), Characters: either(u.Characters, v.Characters),
+		Milliseconds: either(u.Milliseconds, v.Milliseconds), Pages: either(u.Pages, v.Pages),
+	}
 }
 
 // Zero tells whether nothing at all was counted.

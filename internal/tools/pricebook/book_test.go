@@ -91,7 +91,7 @@ func TestSourcesBecomeEntries(t *testing.T) {
 		t.Errorf("aliases are %v", model.Aliases)
 	}
 	listener, _ := book.Find("openai", "listener")
-	if rates, _ := listener.At(time.Now()); rates.Cost(usage.Usage{Units: usage.Units{Millisecond: 1_800_000}}, price.Conditions{}) != metering.Dollar*18/100 {
+	if rates, _ := listener.At(time.Now()); rates.Cost(usage.Usage{Units: usage.Units{Milliseconds: 1_800_000}}, price.Conditions{}) != metering.Dollar*18/100 {
 		t.Error("half an hour of audio does not cost half of an hour's price")
 	}
 	if owl, _ := book.Find("deepseek", "owl"); !model.Reasons || owl.Reasons {

@@ -27,8 +27,8 @@ var unitOf = map[string]struct {
 	per  int64
 }{
 	"web_searches_kcount": {"web_search", 1000}, "storage_searches_kcount": {"file_search", 1000},
-	"audio_hours": {"millisecond", 3_600_000}, "input_audio_hours": {"millisecond", 3_600_000},
-	"input_document_kpages": {"page", 1000}, "input_annotated_document_kpages": {"page:annotated", 1000},
+	"audio_hours": {"milliseconds", 3_600_000}, "input_audio_hours": {"milliseconds", 3_600_000},
+	"input_document_kpages": {"pages", 1000}, "input_annotated_document_kpages": {"pages:annotated", 1000},
 }
 
 // periodsOf turns the prices of a genai-prices model into periods. why is set

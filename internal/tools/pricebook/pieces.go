@@ -27,8 +27,7 @@ var (
 //     searches of the web and of files; a container for the code interpreter by its
 //     memory. Containers are billed by the minute since 2026-06-02, which no response
 //     tells: the price is that of the twenty minutes which a container can idle.
-//   - xAI: later-facts. X is searched at the same price as the web. Attachments
-//     (0.01 each) are not counted apart.
+//   - xAI: later-facts. Searches of attachments (0.01 each) are not counted.
 //   - Google: per grounded prompt up to Gemini 2.x, per search query from Gemini 3 on.
 //   - Anthropic: its fetches are free apart from their tokens, and say so.
 func addFees(provider, name string, period *price.PeriodFile) {
@@ -56,7 +55,7 @@ func addFees(provider, name string, period *price.PeriodFile) {
 			fees = map[string]string{"web_search": "0.014"}
 		}
 	case "xai":
-		fees = map[string]string{"web_search": "0.005", "file_search": "0.0025", "code_interpreter": "0.005"}
+		fees = map[string]string{"web_search": "0.005", "x_search": "0.005", "file_search": "0.0025", "code_interpreter": "0.005"}
 	case "perplexity":
 		fees = perplexityFees[name]
 	}
@@ -87,9 +86,9 @@ func written() map[string]map[string]price.ModelFile {
 	}
 	free := func() map[string]string { return map[string]string{"input": "0", "output": "0"} }
 	images := func(plain string, kinds map[string]string) price.Definition {
-		units := map[string]string{"image": plain}
+		units := map[string]string{"images": plain}
 		for kind, each := range kinds {
-			units["image:"+kind] = each
+			units["images:"+kind] = each
 		}
 		return price.Definition{Prices: free(), Units: units}
 	}
@@ -117,11 +116,11 @@ func written() map[string]map[string]price.ModelFile {
 			},
 			"tts-1": {
 				Aliases: []string{"tts-1-1106"}, Note: "Priced by the characters of the request; an answer has no usage.",
-				Periods: one("2025-11-02", openaiSpeech, price.Definition{Prices: free(), Units: map[string]string{"character": "0.000015"}}),
+				Periods: one("2025-11-02", openaiSpeech, price.Definition{Prices: free(), Units: map[string]string{"characters": "0.000015"}}),
 			},
 			"tts-1-hd": {
 				Aliases: []string{"tts-1-hd-1106"}, Note: "Priced by the characters of the request; an answer has no usage.",
-				Periods: one("2025-11-02", openaiSpeech, price.Definition{Prices: free(), Units: map[string]string{"character": "0.00003"}}),
+				Periods: one("2025-11-02", openaiSpeech, price.Definition{Prices: free(), Units: map[string]string{"characters": "0.00003"}}),
 			},
 			"omni-moderation-latest": {
 				Aliases: []string{"omni-moderation", "text-moderation-latest", "text-moderation-stable", "text-moderation-006", "text-moderation-007"},
