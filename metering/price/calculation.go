@@ -28,7 +28,7 @@ type Calculation struct {
 	Cost  metering.Nanos `json:"cost"`
 }
 
-// CalculationLine is a count times a price.
+// CalculationLine is a count, or the least that is charged, times a price.
 type CalculationLine struct {
 	Name  string `json:"name"` // of the class, or of the unit and its kind
 	Count int64  `json:"count"`
@@ -76,8 +76,11 @@ func (r *Rates) Calculate(u usage.Usage, c Conditions) Calculation {
 	}
 	pieces := unitCountsOf(&u)
 	for unit, count := range pieces {
-		line, amount := r.unitLine(Unit(unit), count, c.Kinds[unit])
-		if count > 0 && amount != nil {
+		if count <= 0 {
+			continue
+		}
+		line, amount := r.unitLine(Unit(unit), max(count, r.units.least[unit]), c.Kinds[unit])
+		if amount != nil {
 			sum.Add(sum, amount)
 			calculation.Units = append(calculation.Units, line)
 		}
@@ -123,7 +126,7 @@ func (r *Rates) unitLine(unit Unit, count int64, kind string) (CalculationLine, 
 		name, text = name+":"+kind, decimalText(r.dollars(cost)) // the dearest
 	}
 	amount := r.dollars(cost)
-	amount.Mul(amount, rational(uint64(max(count, 0)), 1))
+	amount.Mul(amount, rational(uint64(count), 1))
 	return CalculationLine{Name: name, Count: count, Price: text, Amount: decimalText(amount)}, amount
 }
 

@@ -95,8 +95,8 @@ func TestCalculationInWords(t *testing.T) {
 		{
 			"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{},
 			[]string{
-				"1 of milliseconds at $0.111 for 3600000: $0.000000030833333333…",
-				"together $0.000000030833333333…, rounded up to a nano-dollar: $0.000000031",
+				"10000 of milliseconds at $0.111 for 3600000: $0.000308333333333333…",
+				"together $0.000308333333333333…, rounded up to a nano-dollar: $0.000308334",
 			},
 		},
 		{

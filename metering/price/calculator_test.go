@@ -164,6 +164,9 @@ func costOf(prices entry, u usage.Usage, c price.Conditions) *big.Int {
 		if u == (usage.Usage{}) {
 			continue
 		}
+		if least, some := prices["least"].(map[string]any); some && least[name] != nil && count > 0 {
+			count = max(count, int64(least[name].(float64)))
+		}
 		part := new(big.Rat).SetInt64(count)
 		total.Add(total, part.Mul(part, unitPriceOf(units, name, kindOf(c, name))))
 	}
@@ -331,7 +334,7 @@ func TestGroupFactorIsAppliedBeforeRounding(t *testing.T) {
 		u := randomUsage(random)
 		// A million of the same request, so that no remainder of the plain sum is lost.
 		million := scaled(u, 1_000_000)
-		if units, _ := prices["units"].(map[string]any); prices["tiers"] != nil || units["request"] != nil {
+		if units, _ := prices["units"].(map[string]any); prices["tiers"] != nil || units["request"] != nil || prices["least"] != nil {
 			return // a million times the prompt is another tier, and one request still
 		}
 		exact := new(big.Rat).SetFrac(costOf(prices, million, price.Conditions{}), big.NewInt(1_000_000))

@@ -49,6 +49,7 @@ func compile(definition *Definition, place string, problems *problems) *Rates {
 		own:          base.own(),
 	}
 	rates.units = c.scaleUnits(place+"/units", units)
+	rates.units.least = c.readLeast(place+"/least", definition)
 	rates.quantity = c.quantity
 	replaced := 0
 	for _, adjustments := range [][]adjustment{rates.serviceTiers, rates.speeds, rates.geos} {
@@ -166,6 +167,22 @@ func (c *compiler) readUnits(place string, texts map[string]string) []readUnit {
 		}
 		read = append(read, readUnit{unit, kind, price})
 		c.meet(place+"/"+pointer(name), price)
+	}
+	return read
+}
+
+func (c *compiler) readLeast(place string, definition *Definition) unitCounts {
+	var read unitCounts
+	for _, name := range slices.Sorted(maps.Keys(definition.Least)) {
+		unit, kind, known := splitUnit(name)
+		switch _, priced := definition.Units[name]; {
+		case !known || kind != "" || !priced:
+			c.problems.add(place+"/"+pointer(name), "%q is no unit that has a price here", name)
+			continue
+		case definition.Least[name] < 1:
+			c.problems.add(place+"/"+pointer(name), "%d is not a number from 1 on", definition.Least[name])
+		}
+		read[unit] = definition.Least[name]
 	}
 	return read
 }

@@ -151,7 +151,9 @@ func TestPricesByThePiece(t *testing.T) {
 		{"openai", "tts-1-hd", usage.Usage{Units: usage.Units{Characters: 1}}, price.Conditions{}, "0.00003", true},
 		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 60_000}}, price.Conditions{}, "0.006", true},
 		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.0000001", true},
-		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.000000031", true}, // 30.8333… nano-dollars
+		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 10_001}}, price.Conditions{}, "0.000308365", true}, // 308,364.1666… nano-dollars
+		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.000308334", true},      // ten seconds at least
+		{"groq", "whisper-large-v3", usage.Usage{}, price.Conditions{}, "0", true},
 		{"mistral", "voxtral-mini-2602", usage.Usage{InputTotal: 13, Input: 13, OutputTotal: 151, Output: 151, Units: usage.Units{Milliseconds: 36_000}}, price.Conditions{}, "0.0018", true},
 		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, price.Conditions{}, "0.02", true},
 		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, ofKind(price.Pages, "annotated"), "0.025", true},

@@ -91,6 +91,9 @@ func (r *Rates) Explain() []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s: $%s for %s", name, price, per))
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.definition.Least)) {
+		lines = append(lines, fmt.Sprintf("%s: at least %d are charged if there are any", name, r.definition.Least[name]))
+	}
 	if over, under := r.group.parts(); over != under {
 		lines = append(lines, fmt.Sprintf("price group: everything times %d/%d", over, under))
 	}

@@ -89,6 +89,7 @@ type unitPrices struct {
 	plain   [unitCount]uint64 // of what no kind was asked for
 	kinds   []kindPrice
 	dearest [unitCount]uint64 // of plain and kinds
+	least   unitCounts        // that is charged if there is any
 }
 
 // find is the price of a kind of a unit; several tells whether it has kinds at all.
@@ -151,7 +152,7 @@ func (p *unitPrices) cost(counts *unitCounts, kinds *Kinds, price func(*unitPric
 	var sum wide
 	for unit, count := range counts {
 		if count > 0 && p.dearest[unit] != 0 {
-			sum = sum.plusProduct(uint64(count), price(p, Unit(unit), kinds[unit]))
+			sum = sum.plusProduct(uint64(max(count, p.least[unit])), price(p, Unit(unit), kinds[unit]))
 		}
 	}
 	return sum

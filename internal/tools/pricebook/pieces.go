@@ -58,6 +58,10 @@ func addFees(provider, name string, period *price.PeriodFile) {
 		fees = map[string]string{"web_search": "0.005", "x_search": "0.005", "file_search": "0.0025", "code_interpreter": "0.005"}
 	case "perplexity":
 		fees = perplexityFees[name]
+	case "groq":
+		if _, heard := period.Units["milliseconds"]; heard {
+			period.Least = map[string]int64{"milliseconds": 10_000} // console.groq.com/docs/speech-to-text: ten seconds
+		}
 	}
 	if len(fees) == 0 {
 		return
