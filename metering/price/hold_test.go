@@ -59,6 +59,39 @@ func TestNoCostIsAboveItsHold(t *testing.T) {
 	})
 }
 
+// Whoever holds and settles by the rates of a request's start is right at any
+// time of its end, also where the price changes in between.
+func TestHoldOfTheStartCoversTheCostOfTheStart(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	model, found := price.Embedded().Find("deepseek", "deepseek-v4-pro")
+	if !found {
+		t.Fatal("the book has no deepseek-v4-pro")
+	}
+	seen := map[metering.Nanos]bool{}
+	for start := time.Date(2026, 8, 14, 0, 0, 0, 0, time.UTC); start.Before(time.Date(2026, 8, 26, 0, 0, 0, 0, time.UTC)); start = start.Add(30 * time.Minute) {
+		rates, priced := model.At(start)
+		if !priced {
+			t.Fatalf("no price at %s", start)
+		}
+		u := randomUsage(random)
+		hold, err := rates.Hold(boundOf(u))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cost := rates.Cost(u, price.Conditions{}); cost > hold {
+			t.Fatalf("at %s %+v costs %d, more than the hold of %d", start, u, cost, hold)
+		}
+		seen[rates.Cost(plain(1_000_000, 0), price.Conditions{})] = true
+		// The same moment said in another zone is the same price.
+		if other, _ := model.At(start.In(time.FixedZone("UTC+8", 8*3600))); other != rates {
+			t.Fatalf("at %s the price depends on the zone", start)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("the days have %d prices, want before the rise, off-peak and peak", len(seen))
+	}
+}
+
 func TestOutputTokensWithinIsTheLargestThatFits(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	group, err := price.ParseFactor("1.21")

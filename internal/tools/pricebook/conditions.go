@@ -62,6 +62,10 @@ func (s *sources) addConditions(provider, name string, aliases []string, period 
 		if googlePriority.MatchString(name) {
 			period.ServiceTiers["priority"] = price.Adjustment{Multiply: "1.8"} // litellm, and genai-prices' remarks on 3.7 and 3.8
 		}
+	case "xai":
+		if name == "grok-4.3" { // by the ticks of recorded batches; of others nothing is known
+			period.ServiceTiers["batch"] = price.Adjustment{Multiply: "0.8"}
+		}
 	}
 	if len(period.ServiceTiers) == 0 {
 		period.ServiceTiers = nil
