@@ -170,6 +170,7 @@ func TestPricesByThePiece(t *testing.T) {
 		{"perplexity", "sonar", plain(8, 15), price.Conditions{}, "0.005023", true},
 		{"perplexity", "sonar", plain(8, 15), ofKind(price.Request, "medium"), "0.008023", true},
 		{"perplexity", "sonar-pro", plain(1000, 0), ofKind(price.Request, "high"), "0.017", true},
+		{"perplexity", "sonar", usage.Usage{Output: 1000}, price.Conditions{}, "0.006", true},
 		{"perplexity", "sonar", usage.Usage{}, price.Conditions{}, "0", true},
 		{"openai", "gpt-4o-mini-search-preview", plain(1000, 0), price.Conditions{}, "0.02515", true},
 		// Cached parts of a modality, and video.

@@ -133,6 +133,29 @@ func TestMistakesOfALayeredFileAreItsOwn(t *testing.T) {
 	}
 }
 
+// The price file that the documents show is one.
+func TestDocumentedPriceFile(t *testing.T) {
+	document, err := os.ReadFile("../../docs/prices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(document), "```json\n")
+	text, _, closed := strings.Cut(text, "```")
+	if !closed {
+		t.Fatal("the document shows no price file")
+	}
+	book, err := price.Over(price.Embedded(), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := named(book, "house", "large"); got != "large-2 0.0005" {
+		t.Errorf("the house model is %s", got)
+	}
+	if got := named(book, "openai", "gpt-5.4-2026-03-05"); got != "gpt-5.4 0.002" {
+		t.Errorf("gpt-5.4 is %s", got)
+	}
+}
+
 func TestExportIsReadBackAsTheSamePrices(t *testing.T) {
 	base := price.Embedded()
 	data, err := base.Export()
