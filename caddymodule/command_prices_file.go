@@ -39,7 +39,11 @@ func (c *commandLine) pricesCheckCommand() *cobra.Command {
 			facts := []string{}
 			for _, problem := range price.CheckOver(price.Embedded(), data) {
 				answer.Problems = append(answer.Problems, problemJSON{problem.Line, problem.Place, problem.Text})
-				facts = append(facts, fmt.Sprintf("line %d", problem.Line), problem.Place+": "+problem.Text)
+				text := problem.Text
+				if problem.Place != "" {
+					text = problem.Place + ": " + text
+				}
+				facts = append(facts, fmt.Sprintf("line %d", problem.Line), text)
 			}
 			if answer.OK = len(answer.Problems) == 0; answer.OK {
 				book, err := price.Over(price.Embedded(), data)
