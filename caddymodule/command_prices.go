@@ -127,11 +127,13 @@ func (c *commandLine) pricesCommand() *cobra.Command {
 	}
 	prices.Flags().StringVar(&model, "model", "", "explain the price of this model: its name, or provider/name")
 	prices.Flags().StringVar(&at, "at", "", "the moment that the prices are for; now if not given")
-	prices.PersistentFlags().StringVar(&file, "file", "", "a price file, used as a line prices FILE of the configuration would use it")
+	prices.Flags().StringVar(&file, "file", "", priceFileFlag)
 	asked.addFlags(prices.Flags())
-	prices.AddCommand(c.pricesCheckCommand(), c.pricesExportCommand(&file))
+	prices.AddCommand(c.pricesCheckCommand(), c.pricesExportCommand())
 	return prices
 }
+
+const priceFileFlag = "a price file, used as a line prices FILE of the configuration would use it"
 
 // priceBook is the price book of a file, or as the configuration has it. Without
 // either it is the embedded one: prices can be looked up before there is a

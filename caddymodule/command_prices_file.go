@@ -66,15 +66,16 @@ func (c *commandLine) pricesCheckCommand() *cobra.Command {
 	}
 }
 
-func (c *commandLine) pricesExportCommand(file *string) *cobra.Command {
-	return &cobra.Command{
+func (c *commandLine) pricesExportCommand() *cobra.Command {
+	var file string
+	export := &cobra.Command{
 		Use:   "export",
 		Short: "Print the price book as a price file",
 		Long: "Prints the price book as JSON, as a price file has it: to keep, to compare, or to begin a file of your own with. " +
 			"What a file does not have is the price of the book below it, so that it needs no more than what differs.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			book, err := c.priceBook(cmd, *file)
+			book, err := c.priceBook(cmd, file)
 			if err != nil {
 				return err
 			}
@@ -86,4 +87,6 @@ func (c *commandLine) pricesExportCommand(file *string) *cobra.Command {
 			return err
 		},
 	}
+	export.Flags().StringVar(&file, "file", "", priceFileFlag)
+	return export
 }

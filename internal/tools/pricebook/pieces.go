@@ -97,11 +97,11 @@ func written() map[string]map[string]price.ModelFile {
 		return price.Definition{Prices: free(), Units: units}
 	}
 	const (
-		openaiImages   = "openai.com/pricing, as github.com/kevinhermawan/Canvas copied it"
-		openaiSpeech   = "platform.openai.com, measured in github.com/sanand0/blog openai-tts-cost"
-		openaiSearches = "developers.openai.com/api/docs/pricing, as modelcostwatch.com copied it"
-		openaiModerate = "developers.openai.com/api/docs/guides/moderation: free"
-		googleFree     = "ai.google.dev/gemini-api/docs/pricing, as genai-prices remarks: free of charge"
+		openaiImages   = "openai.com/pricing (copy in github.com/kevinhermawan/Canvas)"
+		openaiSpeech   = "platform.openai.com (measured in github.com/sanand0/blog, openai-tts-cost)"
+		openaiSearches = "developers.openai.com/api/docs/pricing (copy in modelcostwatch.com)"
+		openaiModerate = "developers.openai.com/api/docs/guides/moderation"
+		googleFree     = "ai.google.dev/gemini-api/docs/pricing (remark in genai-prices)"
 	)
 	models := map[string]map[string]price.ModelFile{
 		"openai": {
@@ -158,7 +158,7 @@ func onWeekdays(provider, name string, periods []price.PeriodFile) []price.Perio
 		return periods
 	}
 	later := periods[last]
-	later.From, later.Source = "2026-08-23", "api-docs.deepseek.com/quick_start/pricing, as genai-prices remarks"
+	later.From, later.Source = "2026-08-23", "api-docs.deepseek.com/quick_start/pricing (remark in genai-prices)"
 	later.Hours = slices.Clone(later.Hours)
 	for i := range later.Hours {
 		later.Hours[i].Days = []string{"mon", "tue", "wed", "thu", "fri"}
