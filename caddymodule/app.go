@@ -51,6 +51,10 @@ type App struct {
 	// Model names of our own, and prices other than the price book's.
 	Models []Model `json:"models,omitempty"`
 
+	// A price file, whose prices take precedence over those that come with Faregate.
+	// It is read again when it changes. Default: none.
+	Prices string `json:"prices,omitempty"`
+
 	// Which access log is written: ours, of metadata only (the default), or
 	// "caddy", which logs headers, addresses and URIs.
 	AccessLog string `json:"access_log,omitempty"`
@@ -60,7 +64,8 @@ type App struct {
 	now        func() time.Time
 	runtime    *runtime
 	node       string
-	catalogue  *upstream.Catalogue
+	prices     *price.Source
+	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
 	simulators []*simulatorServer
 
@@ -182,14 +187,13 @@ func (a *App) buildCatalogue() error {
 		models = append(models, alias)
 	}
 	var err error
-	a.catalogue, err = upstream.NewCatalogue(price.Embedded(), providers, models)
-	if err != nil {
+	if a.prices, err = price.NewSource(price.Embedded(), a.Prices); err != nil {
 		return err
 	}
-	for _, name := range a.catalogue.Unpriced() {
-		a.logger.Warn("a model has no price and is refused; add a price to it in the configuration", zap.String("model", name))
-	}
-	return nil
+	a.catalogues = &catalogues{of: func(book *price.Book) (*upstream.Catalogue, error) {
+		return upstream.NewCatalogue(book, providers, models)
+	}}
+	return a.priceCatalogue()
 }
 
 // buildProvider returns nil for a provider none of whose keys is set.
@@ -248,7 +252,7 @@ func (a *App) Start() error {
 	slices.Sort(names)
 	kind, _, _ := strings.Cut(a.runtime.address, ":")
 	a.logger.Info("the gateway is ready", zap.String("store", kind), zap.String("node", a.runtime.node),
-		zap.Strings("providers", names), zap.Int("models", len(a.catalogue.Models())))
+		zap.Strings("providers", names), zap.Int("models", len(a.catalogue().Models())))
 	return nil
 }
 
@@ -260,7 +264,11 @@ func (a *App) open() error {
 			return err
 		}
 	}
-	return a.runtime.start(a)
+	if err := a.runtime.start(a); err != nil {
+		return err
+	}
+	a.followPrices()
+	return nil
 }
 
 // boundGracePeriod sets Caddy's grace period where the configuration does not. The
@@ -285,6 +293,9 @@ func (a *App) Stop() error { return nil }
 // keep the runtime open.
 func (a *App) Cleanup() error {
 	var errs []error
+	if a.catalogues != nil {
+		a.catalogues.stopFollowing()
+	}
 	if a.runtime != nil {
 		a.runtime.retentions.leave(a)
 		if _, err := runtimes.Delete(a.runtime.address); err != nil {

@@ -47,6 +47,7 @@ func init() {
 //				unit  <name> <dollars>
 //			}
 //		}
+//		prices     <file>
 //		access_log caddy
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -73,12 +74,18 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "model":
 			models = append(models, *d)
 			err = app.parseModel(d)
+		case "prices":
+			if app.Prices != "" {
+				err = d.Err("prices is given twice")
+			} else if !d.AllArgs(&app.Prices) || app.Prices == "" {
+				err = d.Err("prices takes one price file, like: prices /etc/caddy/prices.json")
+			}
 		case "access_log":
 			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, prices or access_log")
 		}
 		if err != nil {
 			return nil, err

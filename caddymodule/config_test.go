@@ -103,7 +103,7 @@ func TestModelMistakes(t *testing.T) {
 	const prices = "these prices cannot be used: "
 	const noPrice = "not a price in dollars (like 2.5 or 0.003625; no sign, no exponent, at most 12 decimals, below 1000000)"
 	const classes = "the classes are input, cache_read, cache_write, cache_write_5m, cache_write_1h, input_audio, input_image, input_video, " +
-		"cache_read_audio, cache_read_image, cache_read_video, output, output_audio, output_image"
+		"cache_read_audio, cache_read_image, cache_read_video, output, output_audio, output_image, output_video"
 	checkOptionMistakes(t, []mistake{
 		{"no name", provider + "model {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
 		{"two names", provider + "model a b {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
@@ -141,7 +141,7 @@ func TestModelMistakes(t *testing.T) {
 			"above not ascending", model("price input 1 output 2 {", "above 200000 input 3 output 4", "above 200000 input 5 output 6", "}"),
 			prices + "/tiers/1/above: 200000 is not more than 200000: thresholds are positive and ascend, at Caddyfile:6",
 		},
-		{"unknown unit", model("price input 1 output 2 {", "unit songs 1", "}"), prices + `/units/songs: there is no unit "songs"; the units are web_search, web_fetch, at Caddyfile:6`},
+		{"unknown unit", model("price input 1 output 2 {", "unit songs 1", "}"), prices + `/units/songs: there is no unit "songs"; the units are web_search, web_fetch, x_search, file_search, code_interpreter, images, characters, milliseconds, pages, request, and each can have kinds of a-z, 0-9, ., _ and -, like "images:hd-1024x1792", at Caddyfile:6`},
 		{"unit twice", model("price input 1 output 2 {", "unit web_search 1", "unit web_search 2", "}"), "the price of web_search is given twice, at Caddyfile:8"},
 		{"negative unit", model("price input 1 output 2 {", "unit web_search -0.01", "}"), prices + `/units/web_search: "-0.01": ` + noPrice + ", at Caddyfile:6"},
 		{"unknown subdirective of price", model("price input 1 output 2 {", "below 5", "}"), `unknown subdirective "below" of price: use above or unit, at Caddyfile:7`},
@@ -153,10 +153,12 @@ func TestOptionMistakes(t *testing.T) {
 	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
+		{"prices without a file", "prices", "prices takes one price file, like: prices /etc/caddy/prices.json, at Caddyfile:3"},
+		{"two price files", "prices a.json\nprices b.json", "prices is given twice, at Caddyfile:4"},
 		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
 		{"node without a name", "node", nodeForm},
 		{"two words of node", "node gateway 1", nodeForm},

@@ -31,6 +31,7 @@ type Exchange struct {
 	operation dialect.Operation
 	request   *dialect.Request
 	body      *requestBody
+	catalogue *upstream.Catalogue // with the prices that the request began with
 	model     *upstream.Model
 	attempts  []upstream.Attempt
 

@@ -98,7 +98,7 @@ func (h *Meter) hold(ex *Exchange) error {
 	}
 	ex.settlement = &settlement{
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, hold: held, rates: rates,
-		estimatedInput: ex.request.EstimatedInput(), catalogue: h.app.catalogue, model: ex.model,
+		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,

@@ -113,7 +113,8 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // plan resolves the model that is called, and checks that this key may call it.
 func (h *Route) plan(ex *Exchange) error {
 	name := ex.request.Model
-	model, err := h.app.catalogue.Find(name)
+	catalogue := h.app.catalogue()
+	model, err := catalogue.Find(name)
 	if err != nil {
 		return err
 	}
@@ -130,14 +131,14 @@ func (h *Route) plan(ex *Exchange) error {
 	if model.Simulator() && !h.local {
 		return upstream.ErrUnknownModel
 	}
-	ex.model, ex.attempts = model, attempts
+	ex.catalogue, ex.model, ex.attempts = catalogue, model, attempts
 	return nil
 }
 
 // listModels answers the models that this key may call, in the caller's shape.
 func (h *Route) listModels(ex *Exchange) {
 	var models []dialect.ModelInfo
-	for _, model := range h.app.catalogue.Models() {
+	for _, model := range h.app.catalogue().Models() {
 		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) {
 			continue
 		}
