@@ -29,9 +29,13 @@ const (
 
 // attempt sends the request to one provider. It returns either the response to
 // pass on, or how it failed.
-func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt) (*http.Response, *failure) {
+func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt, covered allowance) (*http.Response, *failure) {
+	var outputCap int64
+	if covered.told {
+		outputCap = covered.outputCap
+	}
 	payload, err := ex.request.Body(dialect.Edit{
-		Model: target.Model, OutputCap: ex.lowered, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
+		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
 	})
 	if err != nil {
 		return nil, &failure{err: err}
@@ -82,8 +86,10 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
-		if ex.clientLeft() {
-			ex.seen = body.meter.Report()
+		if report := body.meter.Report(); ex.clientLeft() {
+			ex.seen = report
+		} else {
+			ex.settlement.abandon(report)
 		}
 		return nil, failed
 	}

@@ -49,6 +49,10 @@ type runtime struct {
 	polling   sync.WaitGroup
 
 	emptyAnswers *emptyAnswers
+	overruns     overruns
+	// serving ends when the process is about to, and with it every wait for credit.
+	serving     context.Context
+	stopServing context.CancelFunc
 
 	mutex    sync.Mutex
 	live     map[*settlement]struct{}
@@ -69,6 +73,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
 		}
+		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil
 	})
@@ -252,6 +257,7 @@ func (rt *runtime) Destruct() error {
 	rt.mutex.Lock()
 	rt.beginClosing()
 	rt.mutex.Unlock()
+	rt.stopServing()
 	select {
 	case <-rt.idle:
 	case <-time.After(stopPatience):
@@ -316,6 +322,7 @@ func (rt *runtime) interruptLive() {
 }
 
 func (rt *runtime) closeStore() error {
+	rt.stopServing()
 	rt.stopPoll()
 	rt.polling.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
