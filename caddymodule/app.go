@@ -145,7 +145,9 @@ func (a *App) buildCatalogue() error {
 	}
 	var models []upstream.Alias
 	for _, configured := range a.Models {
-		alias := upstream.Alias{Name: configured.Name}
+		alias := upstream.Alias{Name: configured.Name, Limits: upstream.Limits{
+			ContextLength: configured.ContextLength, OutputLimit: configured.OutputLimit,
+		}}
 		for _, target := range configured.To {
 			name, model, _ := strings.Cut(target, "/")
 			i := slices.IndexFunc(providers, func(p *upstream.Provider) bool { return p.Name == name })

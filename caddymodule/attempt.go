@@ -72,7 +72,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	}
 	body := &responseBody{
 		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
-		status: response.StatusCode, length: response.ContentLength, drains: ex.drains,
+		status: response.StatusCode, length: response.ContentLength, drains: ex.drains, streams: ex.request.Stream,
 	}
 	framing, ok := framingOf(response.Header.Get("Content-Type"))
 	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
@@ -92,6 +92,11 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 			ex.settlement.abandon(report)
 		}
 		return nil, failed
+	}
+	if body.unsettled != nil {
+		body.discard()
+		ex.problem = dialect.NewError(unsettledCode(body.unsettled)).WithRequestID(ex.id)
+		return errorResponse(r, ex.dialect, ex.problem), nil
 	}
 	header := make(http.Header, 8)
 	dialect.CopyResponseHeader(header, response.Header)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -18,6 +20,9 @@ const (
 	// readAheadPatience bounds the wait for a stream's first content, during which
 	// another provider can still take over unseen.
 	readAheadPatience = 5 * time.Second
+	// documentPatience bounds the wait for the rest of a document that has begun, before
+	// its header goes out: some providers send white space while they generate.
+	documentPatience = 2 * time.Second
 	// readAheadBytes bounds what is kept meanwhile.
 	readAheadBytes = 64 << 10
 	// endPatience is how long a stream that has come to its terminal point may take
@@ -45,6 +50,8 @@ type responseBody struct {
 	length     int64 // as the provider promised, -1 if it did not
 	// drains tells whether an answer is read to its end after the client has left.
 	drains bool
+	// streams tells whether the caller asked for an answer in pieces.
+	streams bool
 
 	pending    []byte            // to be handed over
 	inFlight   chan sourceResult // a read that began in readAhead
@@ -54,7 +61,9 @@ type responseBody struct {
 	passed     bool // the client was given something
 	finished   bool // nothing more to hand over than pending
 	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
-	closed     bool
+	// unsettled is why the settlement failed.
+	unsettled error
+	closed    bool
 }
 
 type sourceResult struct {
@@ -164,7 +173,8 @@ func (b *responseBody) conclude() {
 	err := b.settlement.settle(answer{ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken})
 	switch {
 	case err != nil:
-		b.breakOff(dialect.CodeStoreUnavailable)
+		b.unsettled = err
+		b.breakOff(unsettledCode(err))
 	case ending != metering.EndedComplete:
 		b.breakOff(dialect.CodeProviderBroke)
 	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
@@ -173,6 +183,14 @@ func (b *responseBody) conclude() {
 	default:
 		b.pending = b.meter.Withheld()
 	}
+}
+
+// unsettledCode is what the caller is told of an answer that could not be settled.
+func unsettledCode(err error) dialect.Code {
+	if errors.Is(err, errSettled) || errors.Is(err, ledger.ErrClosed) {
+		return dialect.CodeShuttingDown
+	}
+	return dialect.CodeStoreUnavailable
 }
 
 // breakOff ends an answer that cannot be completed: with the dialect's error event
@@ -196,55 +214,71 @@ func (b *responseBody) broken() bool {
 
 // begin reads as far as it takes to know that the answer is one, and no error.
 func (b *responseBody) begin() *failure {
-	if b.framing == usage.SSE {
-		return b.readAhead()
-	}
-	// A document gives its client nothing to see before it is there, so that its first
-	// bytes can be waited for here.
-	b.advance(make([]byte, readSize))
 	switch {
-	case b.meter.Failed() && !b.meter.Content():
-		return b.failedEarly()
-	case b.ended != nil && !errors.Is(b.ended, io.EOF) && !b.meter.Content():
-		return &failure{err: b.ended, retryable: true}
+	case b.framing == usage.SSE:
+		return b.readAhead(readAheadPatience, func() bool { return b.meter.Content() || b.meter.Final() })
+	case b.streams:
+		// Gemini's stream as one array: a document that is read while it is written.
+		return b.readAhead(readAheadPatience, func() bool { return len(b.pending) > 0 || b.meter.Final() })
 	}
+	return b.beginDocument()
+}
+
+// beginDocument reads a document to its end and settles it, if it is short and comes
+// quickly: then an answer that cannot be settled, or is none, is still an error in the
+// dialect's shape. Of others it reads the beginning.
+func (b *responseBody) beginDocument() *failure {
+	failed := b.readAhead(documentPatience, func() bool { return false })
+	switch {
+	case failed != nil || b.ended == nil || b.exchange.clientLeft():
+		return failed
+	case b.meter.Report().Err != nil:
+		return &failure{status: http.StatusBadGateway, class: dialect.ProviderInvalidAnswer, retryable: true}
+	}
+	whole := b.pending
+	b.conclude()
+	b.pending = append(whole, b.pending...)
 	return nil
 }
 
-// readAhead reads a stream up to its first content, so that one which fails before
+// readAhead reads an answer until there is enough of it, so that one which fails before
 // that can still be taken elsewhere. It keeps what it has read in pending.
-func (b *responseBody) readAhead() *failure {
-	patience := time.NewTimer(readAheadPatience)
-	defer patience.Stop()
+func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	var kept []byte
-	for len(kept) < readAheadBytes {
-		inFlight := make(chan sourceResult, 1)
-		go func() {
-			buffer := make([]byte, readSize)
-			n, err := b.source.Read(buffer)
-			inFlight <- sourceResult{buffer[:n], err}
-		}()
-		select {
-		case result := <-inFlight:
-			b.feed(result.bytes, result.err)
-			kept = append(kept, b.pending...)
-		case <-patience.C:
-			b.inFlight = inFlight
-			b.pending = kept
-			return nil
-		}
-		b.pending = kept
-		if b.meter.Failed() && !b.meter.Content() {
-			return b.failedEarly()
-		}
-		if b.meter.Content() || b.meter.Final() {
-			return nil
-		}
-		if b.ended != nil {
-			if errors.Is(b.ended, io.EOF) && b.meter.Final() {
+	buffer := make([]byte, readSize)
+	for read := 0; read < readAheadBytes; {
+		if read == 0 && b.framing == usage.JSON {
+			// A document gives its client nothing to see before it is there, so that its first
+			// bytes can be waited for.
+			read = b.advance(buffer)
+			timer.Reset(patience)
+		} else {
+			inFlight := make(chan sourceResult, 1)
+			go func() {
+				n, err := b.source.Read(buffer)
+				inFlight <- sourceResult{buffer[:n], err}
+			}()
+			select {
+			case result := <-inFlight:
+				read += len(result.bytes)
+				b.feed(result.bytes, result.err)
+			case <-timer.C:
+				b.inFlight = inFlight
+				b.pending = kept
 				return nil
 			}
+		}
+		kept = append(kept, b.pending...)
+		b.pending = kept
+		switch {
+		case b.meter.Failed() && !b.meter.Content():
+			return b.failedEarly()
+		case b.ended != nil && !errors.Is(b.ended, io.EOF), b.ended != nil && b.framing == usage.SSE && !b.meter.Final():
 			return &failure{err: b.ended, retryable: true}
+		case b.ended != nil, enough():
+			return nil
 		}
 	}
 	return nil

@@ -59,6 +59,8 @@ func TestAProviderThatMisbehaves(t *testing.T) {
 		{name: "hangs up after content", wire: twofoldStream, answer: simulator.Response{Fault: simulator.HangUp, FaultAt: 1200},
 			status: 200, record: metering.StatusProviderError, basis: metering.BasisEstimated, provider: "openai", contains: `"error"`, lacks: "[DONE]", leastCost: 1},
 		{name: "hangs up in a document", wire: twofoldJSON, answer: simulator.Response{Fault: simulator.HangUp, FaultAt: 300},
+			status: 200, record: metering.StatusOK, basis: metering.BasisMeasured, provider: "other", contains: "simulator", leastCost: 1},
+		{name: "hangs up in a long document", wire: twofoldJSON, answer: simulator.Response{Answer: &simulator.Answer{Text: huge}, Fault: simulator.HangUp, FaultAt: 1 << 20},
 			status: 200, record: metering.StatusProviderError, provider: "openai", broken: true},
 		{name: "a huge event", wire: chatStream, answer: native(simulator.Answer{Text: huge, OneEvent: true, Usage: &simulator.Usage{Input: 9, Output: 90}}),
 			status: 200, record: metering.StatusOK, basis: metering.BasisMeasured, provider: "openai", contains: huge, leastCost: 1},
