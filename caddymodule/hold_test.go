@@ -302,6 +302,11 @@ func TestACheaperAttemptIsMadeInPlaceOfADearOne(t *testing.T) {
 	if sent := g.provider.Requests(); got.status != http.StatusOK || len(sent) != 1 || !strings.Contains(string(sent[0].Body), "gpt-5.4-mini") {
 		t.Errorf("%d after %d attempts: %s", got.status, len(sent), got.body)
 	}
+	// If that one fails, this is what is told: it is nothing that credit would mend.
+	g.provider.Add(simulator.Step{Response: simulator.ErrorResponse(simulator.OpenAI, 503)})
+	if got = g.call(chatJSON.path, anyInput); got.status != http.StatusServiceUnavailable || len(g.provider.Requests()) != 2 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
 	g = startGateway(t, gatewayOptions{credit: "0.3", extra: stairs})
 	got = g.call(chatJSON.path, anyInput)
 	if text := string(got.body); got.status != http.StatusPaymentRequired || !strings.Contains(text, "up to $0.402,") || !strings.Contains(text, "$0.30 is") || !strings.Contains(text, "need $0.401024") {
