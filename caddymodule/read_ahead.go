@@ -84,13 +84,25 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 		switch {
 		case b.meter.Failed() && !b.meter.Content():
 			return b.failedEarly()
-		case b.ended != nil && !errors.Is(b.ended, io.EOF), b.ended != nil && b.framing == usage.SSE && !b.meter.Final():
+		case b.broke():
 			return &failure{err: b.ended, retryable: true}
 		case b.ended != nil, enough():
 			return nil
 		}
 	}
 	return nil
+}
+
+// broke tells whether the answer has ended before its time, and nobody would have been
+// given any of it: of a stream its first content goes out at once.
+func (b *responseBody) broke() bool {
+	switch {
+	case b.ended == nil:
+		return false
+	case b.framing == usage.SSE:
+		return !b.meter.Final() && !b.meter.Content()
+	}
+	return !errors.Is(b.ended, io.EOF) && (!b.streams || !b.meter.Content())
 }
 
 // failedEarly judges a stream under status 200 that began with an error. What the
