@@ -13,7 +13,6 @@ import (
 
 // What was given up on the way is the operator's, whatever becomes of the settlement.
 func TestOperatorCost(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		cost, want metering.Nanos
 		outage     bool
@@ -23,7 +22,6 @@ func TestOperatorCost(t *testing.T) {
 		"of one that cannot be":        {cost: 50, want: 57, outage: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			s := memory.New(time.Now)
 			customer := storetest.NewCustomer(t, s, 100)
 			faulty := storetest.NewFaulty(s, sound)
