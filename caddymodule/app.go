@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -60,6 +61,7 @@ type App struct {
 	AccessLog string `json:"access_log,omitempty"`
 
 	ctx        caddy.Context
+	events     *caddyevents.App
 	logger     *zap.Logger
 	now        func() time.Time
 	runtime    *runtime
@@ -90,6 +92,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	events, err := ctx.App("events")
+	if err != nil {
+		return err
+	}
+	a.events = events.(*caddyevents.App)
 	address, err := resolveStoreURL(a.Store)
 	if err != nil {
 		return err
@@ -161,7 +168,9 @@ func (a *App) buildCatalogue() error {
 	}
 	var models []upstream.Alias
 	for _, configured := range a.Models {
-		alias := upstream.Alias{Name: configured.Name}
+		alias := upstream.Alias{Name: configured.Name, Limits: upstream.Limits{
+			ContextLength: configured.ContextLength, OutputLimit: configured.OutputLimit,
+		}}
 		for _, target := range configured.To {
 			name, model, _ := strings.Cut(target, "/")
 			i := slices.IndexFunc(providers, func(p *upstream.Provider) bool { return p.Name == name })
@@ -317,6 +326,10 @@ func (a *App) Cleanup() error {
 func (a *App) transportOf(provider *upstream.Provider) *http.Transport {
 	return a.transports[provider]
 }
+
+// emit tells the handlers of an event, of the origin faregate. They run before it
+// returns.
+func (a *App) emit(event string, data map[string]any) { a.events.Emit(a.ctx, event, data) }
 
 // appOf returns the app that a handler belongs to.
 func appOf(ctx caddy.Context) (*App, error) {

@@ -29,9 +29,13 @@ const (
 
 // attempt sends the request to one provider. It returns either the response to
 // pass on, or how it failed.
-func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt) (*http.Response, *failure) {
+func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt, covered allowance) (*http.Response, *failure) {
+	var outputCap int64
+	if covered.told {
+		outputCap = covered.outputCap
+	}
 	payload, err := ex.request.Body(dialect.Edit{
-		Model: target.Model, OutputCap: ex.lowered, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
+		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
 	})
 	if err != nil {
 		return nil, &failure{err: err}
@@ -68,7 +72,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	}
 	body := &responseBody{
 		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
-		status: response.StatusCode, length: response.ContentLength, drains: ex.drains,
+		status: response.StatusCode, length: response.ContentLength, drains: ex.drains, streams: ex.request.Stream,
 	}
 	framing, ok := framingOf(response.Header.Get("Content-Type"))
 	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
@@ -82,10 +86,17 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
-		if ex.clientLeft() {
-			ex.seen = body.meter.Report()
+		if report := body.meter.Report(); ex.clientLeft() {
+			ex.seen = report
+		} else {
+			ex.settlement.abandon(report)
 		}
 		return nil, failed
+	}
+	if body.unsettled != nil {
+		body.discard()
+		ex.problem = dialect.NewError(unsettledCode(body.unsettled)).WithRequestID(ex.id)
+		return errorResponse(r, ex.dialect, ex.problem), nil
 	}
 	header := make(http.Header, 8)
 	dialect.CopyResponseHeader(header, response.Header)

@@ -46,6 +46,8 @@ func init() {
 //				above <tokens> <class> <dollars>...
 //				unit  <name> <dollars>
 //			}
+//			context_length <tokens>
+//			output_limit   <tokens>
 //		}
 //		prices     <file>
 //		access_log caddy
@@ -224,8 +226,16 @@ func (a *App) parseModel(d *caddyfile.Dispenser) error {
 				return err
 			}
 			model.Price = definition
+		case "context_length":
+			if err := parseTokens(d, &model.ContextLength); err != nil {
+				return err
+			}
+		case "output_limit":
+			if err := parseTokens(d, &model.OutputLimit); err != nil {
+				return err
+			}
 		default:
-			return unknownSubdirective(d, "model", "to or price")
+			return unknownSubdirective(d, "model", "to, price, context_length or output_limit")
 		}
 	}
 	if slices.ContainsFunc(a.Models, func(m Model) bool { return m.Name == model.Name }) {
@@ -233,6 +243,22 @@ func (a *App) parseModel(d *caddyfile.Dispenser) error {
 	}
 	a.Models = append(a.Models, model)
 	return nil
+}
+
+// parseTokens reads a line with one number of tokens.
+func parseTokens(d *caddyfile.Dispenser, into *int64) error {
+	name := d.Val()
+	var text string
+	if *into != 0 {
+		return d.Errf("%s is given twice", name)
+	}
+	if d.AllArgs(&text) {
+		if tokens, err := strconv.ParseInt(text, 10, 64); err == nil && tokens > 0 && tokens <= maxLimit {
+			*into = tokens
+			return nil
+		}
+	}
+	return d.Errf("%s takes one number of tokens, like: %s 128000", name, name)
 }
 
 // parsePrice reads a price line. It is compiled here already, so that a mistake is

@@ -62,6 +62,14 @@ type Model struct {
 
 	// The price, instead of the price book's.
 	Price *price.Definition `json:"price,omitempty"`
+
+	// The longest prompt that the model reads, in tokens, at every provider that it
+	// goes to. Default: what the price book says, if it knows the model there.
+	ContextLength int64 `json:"context_length,omitempty"`
+
+	// The longest answer that is asked for where the caller gives no cap, in tokens.
+	// Default: what the price book says, else 16,384.
+	OutputLimit int64 `json:"output_limit,omitempty"`
 }
 
 type wellKnown struct {
@@ -224,6 +232,9 @@ func (m *Model) validate(providers []Provider) error {
 	if len(m.To) == 0 {
 		return fmt.Errorf("model %s: say where it goes, like: to openai/gpt-5.4", m.Name)
 	}
+	if m.ContextLength < 0 || m.ContextLength > maxLimit || m.OutputLimit < 0 || m.OutputLimit > maxLimit {
+		return fmt.Errorf("model %s: context_length and output_limit are numbers of tokens, 1 to %d", m.Name, maxLimit)
+	}
 	for _, target := range m.To {
 		name, model, named := strings.Cut(target, "/")
 		i := slices.IndexFunc(providers, func(p Provider) bool { return p.Name == name })
@@ -239,6 +250,9 @@ func (m *Model) validate(providers []Provider) error {
 	}
 	return nil
 }
+
+// maxLimit is beyond every model, and its price can be reckoned with.
+const maxLimit = 1 << 30
 
 func (m *Model) errTwice() error {
 	return fmt.Errorf("model %s is configured twice", m.Name)

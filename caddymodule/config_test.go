@@ -115,9 +115,11 @@ func TestModelMistakes(t *testing.T) {
 		{"bad target model", provider + "model own {\nto openai/../files\n}", `model own goes to "openai/../files", but "../files" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"target without a model name", provider + "model own {\nto openai/\n}", `model own goes to "openai/", but "" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"twice", model() + "\nmodel own {\nto openai\n}", "model own is configured twice, at Caddyfile:8"},
-		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to or price, at Caddyfile:6`},
+		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to, price, context_length or output_limit, at Caddyfile:6`},
 		{"alias to the simulator", "provider simulator {\nsimulator\n}\nmodel gpt-5.4 {\nto simulator/large\n}", "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares, at Caddyfile:6"},
 
+		{"output limit of nothing", model("output_limit 0"), "output_limit takes one number of tokens, like: output_limit 128000, at Caddyfile:6"},
+		{"two context lengths", model("context_length 1000", "context_length 1000"), "context_length is given twice, at Caddyfile:7"},
 		{"two prices", model("price input 1 output 2", "price input 1 output 2"), "price is given twice, at Caddyfile:7"},
 		{"price without a value", model("price"), `prices come in pairs, like: input 2.50 output 10.00; got "", at Caddyfile:6`},
 		{"odd pairs", model("price input 1 output"), `prices come in pairs, like: input 2.50 output 10.00; got "input 1 output", at Caddyfile:6`},

@@ -51,6 +51,10 @@ type runtime struct {
 
 	emptyAnswers *emptyAnswers
 	retentions   retentions
+	overruns     overruns
+	// serving ends when the process is about to, and with it every wait for credit.
+	serving     context.Context
+	stopServing context.CancelFunc
 
 	mutex    sync.Mutex
 	live     map[*settlement]struct{}
@@ -71,6 +75,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
 		}
+		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil
 	})
@@ -310,6 +315,7 @@ func (rt *runtime) Destruct() error {
 	rt.mutex.Lock()
 	rt.beginClosing()
 	rt.mutex.Unlock()
+	rt.stopServing()
 	select {
 	case <-rt.idle:
 	case <-time.After(stopPatience):
@@ -374,6 +380,7 @@ func (rt *runtime) interruptLive() {
 }
 
 func (rt *runtime) closeStore() error {
+	rt.stopServing()
 	rt.stopPoll()
 	rt.polling.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)

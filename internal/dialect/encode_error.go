@@ -87,6 +87,9 @@ func appendError(to []byte, d Dialect, problem *Error) []byte {
 		to = appendString(to, known.anthropic)
 		to = append(to, `,"message":`...)
 		to = appendString(to, problem.Message)
+		// Beside Anthropic's own members: one type stands for several of our codes.
+		to = append(to, `,"code":`...)
+		to = appendString(to, string(problem.Code))
 		to = append(to, '}')
 		if problem.RequestID != "" {
 			to = append(to, `,"request_id":`...)

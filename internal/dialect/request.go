@@ -30,6 +30,10 @@ type Request struct {
 	ServiceTier, Speed, Geo string
 	// Tools are the tools that run at the provider.
 	Tools []ServerTool
+	// NoReasoning says that the caller turned reasoning off in so many words.
+	NoReasoning bool
+	// Reach is which kinds of priced tokens the request can lead to.
+	Reach Reach
 
 	unbounded bool // some input is not in the body, or its tokens cannot be told from its bytes
 	images    int  // whose tokens are bounded each

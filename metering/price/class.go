@@ -1,5 +1,7 @@
 package price
 
+import "github.com/faregate/faregate/metering/usage"
+
 // Class is a class of tokens with a price.
 type Class uint8
 
@@ -67,6 +69,17 @@ func ClassesOf(classes ...Class) Classes {
 
 // Has tells whether the class is in the set.
 func (s Classes) Has(class Class) bool { return s&(1<<class) != 0 }
+
+// Any tells whether the usage has tokens of a class in the set.
+func (s Classes) Any(u usage.Usage) bool {
+	counts, _ := countsOf(&u)
+	for class, count := range counts {
+		if count > 0 && s.Has(Class(class)) {
+			return true
+		}
+	}
+	return false
+}
 
 func classNamed(name string) (Class, bool) {
 	for class, known := range classNames {
