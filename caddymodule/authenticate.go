@@ -96,9 +96,6 @@ func (h *Authenticate) serve(ex *Exchange, secret string, r *http.Request, next 
 	if err := h.app.begin(); err != nil {
 		return errors.Join(auth.ErrUnavailable, err)
 	}
-	if err := ex.runtime.ready(); err != nil {
-		return err
-	}
 	principal, err := ex.runtime.verifier.Verify(r.Context(), secret)
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ type runtime struct {
 	stopPoll  context.CancelFunc // ends what polls
 	polling   sync.WaitGroup
 
+	// silent tells that the store did not answer when it was last asked.
+	silent atomic.Bool
+
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
@@ -176,83 +179,6 @@ func (rt *runtime) open(node string) (err error) {
 	rt.polling.Go(func() { rt.keepRoom(poll) })
 	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
 	rt.polling.Go(func() { purging.run(poll) })
-	return nil
-}
-
-// watch tells the caches what other processes have changed in the store.
-func (rt *runtime) watch(ctx context.Context, after int64) {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		changes, err := rt.store.Changes(ctx, after)
-		if err != nil {
-			if !failing && ctx.Err() == nil {
-				rt.logger.Load().Error("the store does not answer; changes made elsewhere are not noticed", zap.Error(err))
-			}
-			failing = true
-			continue
-		}
-		if failing {
-			failing = false
-			rt.logger.Load().Info("the store answers again")
-		}
-		for _, change := range changes {
-			switch change.Kind {
-			case store.KindKey:
-				rt.verifier.Forget(change.ID)
-			case store.KindAccount:
-				rt.verifier.ForgetAccount(change.ID)
-			case store.KindWallet:
-				rt.ledger.Refresh(change.ID)
-			case store.KindRecall:
-				rt.ledger.Recall(change.ID)
-			}
-			after = change.Sequence
-		}
-	}
-}
-
-const noRoomText = "there is no room left on the store's disk: what runs is still settled, new requests are refused until there is room"
-
-// keepRoom tells when the disk is full, and has the ballast made again when it is not.
-func (rt *runtime) keepRoom(ctx context.Context) {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	full := !rt.store.HasRoom()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		// One that was given up is told of before it is made again.
-		if !full && !rt.store.HasRoom() {
-			full = true
-			rt.logger.Load().Error(noRoomText)
-		}
-		err := rt.store.KeepRoom()
-		switch {
-		case err != nil && !full:
-			full = true
-			rt.logger.Load().Error(noRoomText, zap.Error(err))
-		case err == nil && full:
-			full = false
-			rt.logger.Load().Info("there is room on the store's disk again; new requests are served")
-		}
-	}
-}
-
-// ready is auth.ErrUnavailable while nothing new shall begin.
-func (rt *runtime) ready() error {
-	if !rt.store.HasRoom() {
-		return errors.Join(auth.ErrUnavailable, store.ErrFull)
-	}
 	return nil
 }
 
