@@ -178,9 +178,12 @@ func (l *Ledger) claim(ctx context.Context) (*tenure, error) {
 	return newTenure(lease, sent, live), nil
 }
 
+// beatsPerLease is how often a lease is renewed in the time that it lasts.
+const beatsPerLease = 4
+
 // beat keeps the lease until ctx ends, and takes those away that were not kept.
 func (l *Ledger) beat(ctx context.Context) {
-	ticker := time.NewTicker(max(l.options.LeaseFor/4, time.Millisecond))
+	ticker := time.NewTicker(max(l.options.LeaseFor/beatsPerLease, time.Millisecond))
 	defer ticker.Stop()
 	for {
 		select {
