@@ -53,6 +53,10 @@ func (l *Ledger) Place(ctx context.Context, wanted Request) (*Hold, error) {
 	if wanted.Amount < 0 {
 		return nil, fmt.Errorf("hold %s: %w", wanted.Amount, ErrAmount)
 	}
+	if l.committer.unavailable() {
+		// Told at once, before anybody waits for the lease or for a grant.
+		return nil, ErrUnavailable
+	}
 	hold := &Hold{ledger: l}
 	err := l.withAccount(ctx, wanted.AccountID, func(a *account) error {
 		return l.reserve(ctx, &request{

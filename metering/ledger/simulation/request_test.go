@@ -112,8 +112,9 @@ func (w *world) script() {
 			w.trace.note("%s pauses for %v", n.name, pause)
 			n.link.set(func() { n.link.stall = time.Now().Add(pause) })
 		case event < 188:
-			w.trace.note("the clock of %s jumps by %v", n.name, pause)
-			n.link.set(func() { n.ahead += []time.Duration{time.Hour, pause, -pause}[w.random.IntN(3)] })
+			jump := []time.Duration{time.Hour, -time.Hour, pause, -pause}[w.random.IntN(4)]
+			w.trace.note("the clock of %s jumps by %v", n.name, jump)
+			n.link.set(func() { n.ahead += jump })
 		case event < 192:
 			n.crash()
 			w.replace(n)
