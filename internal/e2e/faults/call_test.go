@@ -47,7 +47,14 @@ var kinds = []*kind{
 	{"gemini stream", geminiPath + "streamGenerateContent?alt=sse", generate, "X-Goog-Api-Key", "", `"finishReason"`, "way ", 300, 2500},
 }
 
-var chatJSON, chatStream = kinds[0], kinds[1]
+var (
+	chatJSON = kinds[0]
+	// heldStream is for answers that a test holds at a gate: its model is nobody else's.
+	heldStream = &kind{"held stream", "/v1/chat/completions", strings.Replace(fmt.Sprintf(chat, stream), "gpt-4.1-mini", heldModel, 1),
+		"Authorization", "Bearer ", `"finish_reason":"stop"`, "instead.", 2000, 8000}
+)
+
+const heldModel = "gpt-4.1"
 
 // answerTokens is how long the simulator's answers are.
 var answerTokens = metering.Nanos(len(strings.Fields(simulator.StandardText)))
@@ -65,6 +72,8 @@ type call struct {
 	header http.Header
 	body   []byte
 	err    error
+	began  time.Time
+	took   time.Duration
 }
 
 // leastNumber is the shortest prompt: it has the number in it.
@@ -100,7 +109,7 @@ func (c *call) do(client *http.Client, url, secret string, outputCap int) {
 
 // complete tells whether the client has seen the end of the answer.
 func (c *call) complete() bool {
-	if c.status != http.StatusOK {
+	if c == nil || c.status != http.StatusOK {
 		return false
 	}
 	if c.terminal == "" {

@@ -101,6 +101,33 @@ func (f *fleet) newCustomer(credit metering.Nanos) *customer {
 	return c
 }
 
+// deposit adds to what the customer has.
+func (b *books) deposit(amount metering.Nanos, ref string) (err error) {
+	b.customer.credit += amount
+	b.withStore(func(s *store.Store) {
+		_, err = s.Deposit(b.t.Context(), store.Deposit{AccountID: b.customer.account, Amount: amount, Ref: ref, Actor: "test", At: time.Now()})
+	})
+	return err
+}
+
+// hold calls a gateway and returns when the answer waits at the gate, in the midst of its
+// content.
+func (f *fleet) hold(l *load, g *gateway, c *customer, gate *simulator.Gate, then func(*call)) {
+	f.t.Helper()
+	const middle = 900 // bytes
+	at := simulator.NewGate()
+	f.provider.Add(simulator.Step{Model: heldModel, Response: simulator.Response{
+		Pauses: []simulator.Pause{{At: middle, Gate: at}, {At: middle, Gate: gate}},
+	}})
+	l.running.Go(func() { then(l.call(newClient(), g, c, heldStream)) })
+	select {
+	case <-at.Reached():
+	case <-time.After(patience):
+		f.t.Fatal("the answer does not come to the gate")
+	}
+	at.Open()
+}
+
 // records returns the customer's usage records since then.
 func (f *fleet) records(c *customer, since time.Time) (records []*metering.Record) {
 	f.t.Helper()

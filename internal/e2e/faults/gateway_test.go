@@ -38,7 +38,7 @@ func (f *fleet) newGateway(grace string) *gateway {
 			g.kill()
 		}
 		if f.t.Failed() {
-			f.t.Logf("the log of the gateway ends with\n%s", tail([]byte(g.log()), 4000))
+			f.t.Logf("the log of the gateway ends with\n%s", tail([]byte(g.log()), 1000))
 		}
 	})
 	return g
