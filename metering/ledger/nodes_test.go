@@ -285,3 +285,39 @@ func TestSilentNode(t *testing.T) {
 		}
 	})
 }
+
+// TestLeasesOutliveTheStore: when the store comes back after longer than leases last, no
+// node takes another's away: all of them were cut off.
+func TestLeasesOutliveTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(time.Now)
+		type running struct {
+			hold     *ledger.Hold
+			customer storetest.Customer
+		}
+		var calls []running
+		var links []*storetest.Faulty
+		for i, name := range []string{"a", "b", "c"} {
+			link := storetest.NewFaulty(s, sound)
+			l := storetest.OpenLedger(t, link, ledger.Options{Node: name, Slice: 10, Whole: 20})
+			time.Sleep(time.Duration(1+i) * 600 * time.Millisecond) // they do not beat at once
+			links = append(links, link)
+			customer := storetest.NewCustomer(t, s, 20)
+			hold, err := l.Hold(t.Context(), customer.AccountID, 5)
+			must(t, err)
+			calls = append(calls, running{hold, customer})
+		}
+		for _, link := range links {
+			link.Plan(func(string) storetest.Fault { return storetest.Lost })
+		}
+		time.Sleep(time.Minute)
+		for _, link := range links {
+			link.Plan(sound)
+		}
+		time.Sleep(10 * time.Second)
+		for _, c := range calls {
+			must(t, c.hold.Settle(t.Context(), c.customer.Record(5)))
+		}
+		storetest.MustVerify(t, s)
+	})
+}

@@ -76,7 +76,7 @@ func TestHangingCommitRefusesHolds(t *testing.T) {
 	s := openStore(t)
 	customer := storetest.NewCustomer(t, s, 100)
 	g := &gate{Store: s, arrived: make(chan string, 1), settle: make(chan struct{})}
-	l := storetest.OpenLedger(t, g, ledger.Options{AskFor: 30 * time.Millisecond})
+	l := storetest.OpenLedger(t, g, ledger.Options{AskFor: 300 * time.Millisecond})
 	hold, err := l.Hold(t.Context(), customer.AccountID, 10)
 	must(t, err)
 	settled := make(chan error, 1)

@@ -124,7 +124,7 @@ func (c *call) price() metering.Nanos {
 }
 
 func (c *call) String() string {
-	return fmt.Sprintf("%s %s (%s): %d, %v, %q", c.kind.name, c.marker(), c.id, c.status, c.err, tail(c.body, 300))
+	return fmt.Sprintf("%s %s (%s): %d, %v, %q", c.name, c.marker(), c.id, c.status, c.err, tail(c.body, 300))
 }
 
 func tail(text []byte, length int) string {
