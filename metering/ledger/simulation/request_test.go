@@ -121,6 +121,11 @@ func (w *world) script() {
 		case event < 194:
 			w.work.Go(n.close)
 			w.replace(n)
+		case event < 195:
+			w.trace.note("the store is away for %v", pause)
+			for _, n := range w.nodes {
+				n.link.set(func() { n.link.downUntil = time.Now().Add(pause) })
+			}
 		}
 		if step%25 == 0 {
 			w.audit()
