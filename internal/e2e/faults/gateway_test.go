@@ -103,7 +103,7 @@ func (g *gateway) listens() {
 func (g *gateway) kill() {
 	g.fleet.t.Helper()
 	_ = g.command.Process.Kill() // one that has ended says so below
-	_ = g.wait() // it was killed
+	_ = g.wait()                 // it was killed
 }
 
 // wait waits for the end of the process.

@@ -47,6 +47,7 @@ type outage struct {
 // seen is what clients have met with.
 type seen struct {
 	away               atomic.Bool
+	refusing           atomic.Int64 // since when each gateway does, in Unix nanoseconds; 0: not yet
 	refused, brokenOff atomic.Int64
 	slowest            atomic.Int64 // of a refusal
 }
@@ -58,22 +59,23 @@ func (s *seen) judge(c *call) error {
 		return nil
 	case !s.away.Load():
 		return fmt.Errorf("before the outage: %v", c)
+	case c.brokenOff() && c.took >= triedFor-time.Second && (s.refusing.Load() == 0 || c.began.UnixNano() < s.refusing.Load()):
+		s.brokenOff.Add(1)
+		return nil
 	case c.status == http.StatusServiceUnavailable && c.header.Get("Retry-After") != "":
 		s.refused.Add(1)
 		s.slowest.Store(max(s.slowest.Load(), int64(c.took)))
-		return nil
-	case c.brokenOff() && c.took >= triedFor-time.Second:
-		s.brokenOff.Add(1)
 		return nil
 	}
 	return fmt.Errorf("after %s: %v", c.took, c)
 }
 
-// brokenOff tells whether an answer that had begun was ended by the gateway: a stream by
-// its dialect's error event, a document by a cut connection.
+// brokenOff tells whether an answer could be one that the gateway has ended before its
+// end: a stream by its dialect's error event, a document by an error in its place, or by a
+// cut connection where it had begun.
 func (c *call) brokenOff() bool {
 	if c.terminal == "" {
-		return c.status == http.StatusOK && c.err != nil
+		return c.status == http.StatusServiceUnavailable && c.header.Get("Retry-After") != "" || c.status == http.StatusOK && c.err != nil
 	}
 	return c.status == http.StatusOK && c.err == nil && strings.Contains(string(c.body), `"error"`)
 }
@@ -132,6 +134,7 @@ func (o *outage) test(t *testing.T) {
 			return refuses.Load()
 		})
 	}
+	s.refusing.Store(time.Now().UnixNano())
 	for time.Since(stopped) < o.away {
 		for _, g := range gateways {
 			if c := ask(g); c.complete() {
