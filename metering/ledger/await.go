@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -160,11 +162,35 @@ func (o *Options) returnedAfter() time.Duration {
 // refuse returns the refusal of a request that waited in vain for credit of other
 // nodes. Where one of them is not heard of, the account is not to blame.
 func (l *Ledger) refuse(ctx context.Context, w *wait, refusal error) error {
+	silent, err := l.silence.found(ctx, l)
+	switch {
+	case err != nil:
+		return w.account.tenure.judge(err)
+	case silent:
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrElsewhere)
+	}
+	return refusal
+}
+
+// silence tells whether a node that has credit is not heard of. As listing the nodes is
+// work for the store, many that are refused at the same time share an answer.
+type silence struct {
+	mu    sync.Mutex
+	asked time.Time
+	last  bool
+}
+
+func (s *silence) found(ctx context.Context, l *Ledger) (silent bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asked.IsZero() && time.Since(s.asked) < l.options.AskFor {
+		return s.last, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.options.AskFor)
 	defer cancel()
 	nodes, err := l.store.Nodes(ctx)
 	if err != nil {
-		return w.account.tenure.judge(err)
+		return false, err
 	}
 	var latest time.Time // by the store's clock, as all times of nodes
 	for _, n := range nodes {
@@ -172,12 +198,10 @@ func (l *Ledger) refuse(ctx context.Context, w *wait, refusal error) error {
 			latest = n.RenewedAt
 		}
 	}
-	for _, n := range nodes {
-		if n.Granted > 0 && latest.Sub(n.RenewedAt) > l.options.LeaseFor/2 {
-			return fmt.Errorf("%w: %w", ErrUnavailable, ErrElsewhere)
-		}
-	}
-	return refusal
+	s.asked, s.last = time.Now(), slices.ContainsFunc(nodes, func(n Node) bool {
+		return n.Granted > 0 && latest.Sub(n.RenewedAt) > l.options.LeaseFor/2
+	})
+	return s.last, nil
 }
 
 // wait waits for something to happen; all of it makes the store worth asking again.

@@ -102,6 +102,7 @@ type Ledger struct {
 
 	waiting    atomic.Int64 // requests that wait for credit
 	yields     yields
+	silence    silence
 	background sync.WaitGroup
 	stop       context.CancelFunc
 }
