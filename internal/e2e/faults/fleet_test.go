@@ -28,6 +28,7 @@ type fleet struct {
 	directory string
 	address   string // of the store
 	provider  *simulator.Server
+	options   string // more of the gateways' configuration
 	gateways  int
 }
 
@@ -191,7 +192,7 @@ func within(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// configuration of a gateway, for its number, the store and its own address.
+// configuration of a gateway at this address.
 func (f *fleet) configuration(url, grace string) string {
 	where := f.address
 	if path, isFile := strings.CutPrefix(f.address, "sqlite:"); isFile {
@@ -203,6 +204,7 @@ func (f *fleet) configuration(url, grace string) string {
 	grace_period %[5]s
 	faregate {
 		store %[1]s
+		%[6]s
 		provider openai {
 			base_url %[2]s/v1
 			api_key {file.%[3]s/provider-key}
@@ -220,5 +222,5 @@ func (f *fleet) configuration(url, grace string) string {
 %[4]s {
 	faregate
 }
-`, where, f.provider.URL, f.directory, url, grace)
+`, where, f.provider.URL, f.directory, url, grace, f.options)
 }
