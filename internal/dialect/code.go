@@ -35,6 +35,7 @@ const (
 	CodeProviderLacksModel  Code = "provider_lacks_model"
 	CodeProviderBroke       Code = "provider_broke_off"
 	CodeStoreUnavailable    Code = "store_unavailable"
+	CodeCreditElsewhere     Code = "credit_elsewhere"
 	CodeShuttingDown        Code = "shutting_down"
 	CodeInternal            Code = "internal_error"
 )
@@ -123,6 +124,8 @@ var catalogue = map[Code]entry{
 		message: "The provider broke off its answer. Send the request again."},
 	CodeStoreUnavailable: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
 		message: "This gateway cannot reach its accounts at the moment. Nothing was charged. Send the request again in a moment."},
+	CodeCreditElsewhere: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
+		message: "The account's credit is in the hands of a gateway that does not answer. It comes back within seconds. Nothing was charged. Send the request again in a moment."},
 	CodeShuttingDown: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE", retry: retryAlways,
 		message: "This gateway is restarting. Nothing was charged. Send the request again in a moment."},
 	CodeInternal: {status: http.StatusInternalServerError, openAI: serverError, anthropic: "api_error", google: "INTERNAL",

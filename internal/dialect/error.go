@@ -31,7 +31,7 @@ func NewError(code Code) *Error {
 	}
 	problem := &Error{Status: known.status, Code: code, Message: known.message}
 	switch code {
-	case CodeStoreUnavailable, CodeShuttingDown:
+	case CodeStoreUnavailable, CodeCreditElsewhere, CodeShuttingDown:
 		problem.RetryAfter = time.Second
 	}
 	return problem

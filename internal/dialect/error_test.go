@@ -82,7 +82,7 @@ func TestRetrySemantics(t *testing.T) {
 	}
 	for code, want := range map[Code]bool{
 		CodeNoCredit: false, CodeKeyLimit: false, CodeProviderRefused: false, CodeProviderLacksModel: false, CodeUpgrade: false, CodeUnknownKey: false, CodeModelUnknown: false, CodeInvalidJSON: false, CodeNoPrice: false, CodeSuspended: false,
-		CodeStoreUnavailable: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
+		CodeStoreUnavailable: true, CodeCreditElsewhere: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
 	} {
 		for _, d := range []Dialect{OpenAI, Anthropic} {
 			if got := retries(d, code); got != want {
@@ -90,7 +90,7 @@ func TestRetrySemantics(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range []Code{CodeStoreUnavailable, CodeShuttingDown} {
+	for _, code := range []Code{CodeStoreUnavailable, CodeCreditElsewhere, CodeShuttingDown} {
 		if status, header, _ := EncodeError(Google, NewError(code)); status != 503 || header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %v", code, status, header)
 		}

@@ -38,7 +38,7 @@ type Request struct {
 	KeyID  string
 	Amount metering.Nanos
 	// Wait says to wait, up to Options.WaitFor, for running holds of the account to end
-	// if the amount would then fit.
+	// if the amount would then fit, and for credit of nodes that have vanished.
 	Wait bool
 }
 
@@ -50,11 +50,15 @@ func (l *Ledger) Hold(ctx context.Context, accountID string, amount metering.Nan
 
 // Place sets credit aside until it is settled or released. Before it refuses, it asks
 // the store for the latest deposit, and other nodes for what they do not use. Other
-// errors than *InsufficientError: ErrNoAccount, ErrUnavailable, ErrClosed, ErrAmount,
-// the end of ctx.
+// errors than *InsufficientError: ErrNoAccount, ErrUnavailable (with ErrElsewhere after a
+// wait for a node that is not heard of), ErrClosed, ErrAmount, the end of ctx.
 func (l *Ledger) Place(ctx context.Context, wanted Request) (*Hold, error) {
 	if wanted.Amount < 0 {
 		return nil, fmt.Errorf("hold %s: %w", wanted.Amount, ErrAmount)
+	}
+	if l.committer.unavailable() {
+		// Told at once, before anybody waits for the lease or for a grant.
+		return nil, ErrUnavailable
 	}
 	hold := &Hold{ledger: l}
 	err := l.withAccount(ctx, wanted.AccountID, func(a *account) error {
