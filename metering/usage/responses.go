@@ -166,8 +166,8 @@ func (r *responses) finish() {
 func (r *responses) fill(report *Report) {
 	// The interface includes reasoning with every provider.
 	report.Usage = r.last.usage(ProfileStandard, r.model)
-	report.Reported = r.reported && r.last.reported()
-	report.ProviderCost = r.last.cost
+	report.Reported = r.last.reported()
+	report.ProviderCost = r.cost
 
 	for _, other := range []responseOutput{r.items, r.whole} {
 		if other.text.bytes > report.OutputBytes {
