@@ -8,10 +8,7 @@ import (
 )
 
 // generator makes responses out of choices, one a byte.
-type generator struct {
-	choices []byte
-	b       strings.Builder
-}
+type generator struct{ choices []byte }
 
 func (g *generator) choose(n int) int {
 	if len(g.choices) == 0 {

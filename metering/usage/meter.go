@@ -110,6 +110,9 @@ func (m *Meter) Feed(p []byte) (pass []byte) {
 // pass, as Feed does. It is not to be called for a broken connection.
 func (m *Meter) Finish() (pass []byte) {
 	m.finished = true
+	if m.shortcut != nil {
+		m.shortcut.forget()
+	}
 	switch m.options.Framing {
 	case Raw:
 		return nil

@@ -74,10 +74,10 @@ func (r *responses) value(f field, k kind, text []byte) {
 	switch f {
 	case responseType:
 		r.typed, r.event = true, responseEventOf(text)
-		switch {
-		case r.event == eventTerminal:
+		switch r.event {
+		case eventTerminal:
 			r.final = true
-		case r.event == eventFailed, r.event == eventError:
+		case eventFailed, eventError:
 			r.fail()
 		}
 	case responseStatus:

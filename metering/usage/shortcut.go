@@ -90,6 +90,17 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 	s.feedFrom(text, at)
 }
 
+// forget overwrites what was kept of events.
+func (q *shortcut) forget() {
+	clear(q.last[:])
+	for i := range q.paths {
+		p := &q.paths[i]
+		clear(p.text[:cap(p.text)])
+		clear(p.names[:cap(p.names)])
+	}
+	q.count, q.lastLength = 0, 0
+}
+
 // miss reads the rest of an event that is not as remembered.
 func (q *shortcut) miss(s *scanner, text []byte, at int) {
 	q.misses++
