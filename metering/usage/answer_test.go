@@ -150,7 +150,8 @@ func TestErrorsInStreams(t *testing.T) {
 			"outside, over lines":   {"{\r\n  \"error\": {\r\n    \"code\": \"503\",\r\n\r\n    \"type\": \"overloaded_error\"\r\n  }\r\n}", ErrorOverloaded},
 			"outside, in a list":    {"[{\n\"error\":{\"type\":\"overloaded_error\",\"status\":\"UNAVAILABLE\"}}]\n", ErrorOverloaded},
 		} {
-			for _, size := range []func() int{whole, single} {
+			for i, size := range []func() int{whole, single, whole, single} {
+				o.StripUsage = i > 1
 				passed, withheld, r := run(o, []byte(before+test.end), size)
 				if !r.Failed || r.ErrorKind != test.want || !r.Final || r.Reported {
 					t.Errorf("format %d, %s: %+v", format, name, r)
@@ -165,7 +166,8 @@ func TestErrorsInStreams(t *testing.T) {
 
 // What stands outside of events and is no error says nothing, and takes nothing away.
 func TestWhatIsNoEvent(t *testing.T) {
-	for _, line := range []string{`{"choices":[],"usage":{"prompt_tokens":99}}`, `[1,2]`, `[DONE]`, `{broken`, `{"a":"b`, `hello {`, `{}`, `[`, `}{`} {
+	inside := "data: {\"choices\":[],\n{\"error\":{}}\ndata: \"usage\":null}"
+	for _, line := range []string{inside, `{"choices":[],"usage":{"prompt_tokens":99}}`, `[1,2]`, `[DONE]`, `{broken`, `{"a":"b`, `hello {`, `{}`, `[`, `}{`} {
 		stream := sse(chatChunk(0, "a", "")) + line + "\n\n" + sse(`{}`) + sse(`{}`, chatChunk(0, "b", "stop"), `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}`, "[DONE]")
 		for _, strip := range []bool{false, true} {
 			for _, size := range []func() int{whole, single} {

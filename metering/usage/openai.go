@@ -127,6 +127,6 @@ func (o *openAI) fill(r *Report) {
 
 // reported tells whether there is anything but a cost.
 func (c openAICounts) reported() bool {
-	c.cost, c.marketCost = 0, false
+	c.cost, c.marketCost, c.told = 0, false, false
 	return c != openAICounts{}
 }

@@ -175,14 +175,15 @@ func (r *responses) fill(report *Report) {
 		}
 		report.OutputMediaBytes = max(report.OutputMediaBytes, other.media)
 	}
-	// A number that the provider gives holds; else its calls are counted.
-	units := &report.Usage.Units
-	if r.tools.told && units.WebSearch == 0 {
-		units.WebSearch = r.tools.searches
-	}
+	// Numbers that the provider tells hold, else its calls are counted: xAI tells
+	// those of all tools, OpenAI that of searches.
 	counted := r.items.units.atLeast(r.whole.units)
-	if r.tools.told {
-		counted.WebSearch = 0
+	units := &report.Usage.Units
+	switch {
+	case r.last.told:
+		counted = Units{Images: counted.Images}
+	case r.tools.told:
+		counted.WebSearch = r.tools.searches
 	}
 	*units = units.orElse(counted)
 	if r.tools.images.reported() {

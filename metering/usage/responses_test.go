@@ -153,13 +153,16 @@ func TestToolsOfResponses(t *testing.T) {
 	if _, _, r := run(Options{Format: OpenAIResponses}, []byte(body+`,"tool_usage":{"web_search":{"num_requests":2}}}`), whole); r.Usage.Units != want {
 		t.Errorf("told by OpenAI: %+v", r.Usage.Units)
 	}
-	want.WebSearch, want.XSearch, want.CodeInterpreter = 7, 5, 6
+	want.WebSearch, want.XSearch, want.CodeInterpreter, want.FileSearch = 7, 5, 6, 0
 	if _, _, r := run(Options{Format: OpenAIResponses}, []byte(body+`,"usage":{"input_tokens":1,"server_side_tool_usage_details":{"web_search_calls":7,"x_search_calls":5,"code_interpreter_calls":6,"file_search_calls":0}}}`), whole); r.Usage.Units != want {
 		t.Errorf("told by xAI: %+v", r.Usage.Units)
 	}
 	want = Units{}
-	if _, _, r := run(Options{Format: OpenAIResponses}, []byte(`{"output":[`+search("open_page")+`],"tool_usage":{"web_search":{"num_requests":0}}}`), whole); r.Usage.Units != want {
+	if _, _, r := run(Options{Format: OpenAIResponses}, []byte(`{"output":[`+search("search")+`],"tool_usage":{"web_search":{"num_requests":0}}}`), whole); r.Usage.Units != want {
 		t.Errorf("none told: %+v", r.Usage.Units)
+	}
+	if _, _, r := run(Options{Format: OpenAIResponses}, []byte(`{"output":[`+search("search")+`],"usage":{"input_tokens":1,"server_side_tool_usage_details":{"web_search_calls":0}}}`), whole); r.Usage.Units != want {
+		t.Errorf("none told by xAI: %+v", r.Usage.Units)
 	}
 }
 
