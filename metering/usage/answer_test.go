@@ -112,10 +112,22 @@ func TestStreamsEndWithTheirLastPiece(t *testing.T) {
 			if string(passed) != pass || string(kept) != withheld || !r.Final || !r.Complete || r.Err != nil {
 				t.Errorf("%s: passed %q, withheld %q, %+v", name, passed, kept, r)
 			}
+			if name == "second image" {
+				continue // the first one alone is an answer, too
+			}
 			if _, _, r := run(test.options, []byte(pass), whole); r.Final || r.Complete || r.Err == nil {
 				t.Errorf("%s, cut off: %+v", name, r)
 			}
 		}
+	}
+}
+
+// Of several images some may be refused.
+func TestFewerImagesThanAskedFor(t *testing.T) {
+	stream := sse(`{"type":"image_generation.completed","b64_json":"AA","usage":{"input_tokens":1,"output_tokens":2}}`)
+	_, _, r := run(Options{Format: OpenAIImages, Framing: SSE, Choices: 3}, []byte(stream), single)
+	if !r.Final || !r.Complete || r.Err != nil || r.Usage.Units.Images != 1 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -187,7 +187,7 @@ func checkGenerated(t *testing.T, choices []byte) {
 
 func TestGeneratedUsage(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 12))
-	for range 400 {
+	for range 200 {
 		choices := make([]byte, random.IntN(400))
 		for i := range choices {
 			choices[i] = byte(random.Uint32())

@@ -128,6 +128,9 @@ func (m *Meter) Finish() (pass []byte) {
 	} else if m.data {
 		m.endEvent() // its blank line may lack
 	}
+	if images, ok := m.format.(*answer); ok {
+		images.endBody()
+	}
 	if m.err == nil && !m.complete() && !m.outcome.failed {
 		m.err = ErrTruncated
 	}

@@ -18,10 +18,9 @@ type responses struct {
 	item               responseItem // being read
 	toolKind, toolName string       // of the tool being read
 
-	deltas responseOutput
-	items  responseOutput // that have ended
-	whole  responseOutput // the last list
-	tools  responseTools
+	items responseOutput // that have ended
+	whole responseOutput // the last list
+	tools responseTools
 	// imageModel makes the images that the model asks for.
 	imageModel string
 }
@@ -124,13 +123,10 @@ func (r *responses) endDocument(whole bool) {
 	switch r.event {
 	case eventText:
 		r.text(r.delta.bytes, r.delta.runes)
-		r.deltas.text.add(r.delta.bytes, r.delta.runes)
 	case eventReasoning:
 		r.reasoning(r.delta.bytes, r.delta.runes)
-		r.deltas.text.add(r.delta.bytes, r.delta.runes)
 	case eventAudio:
 		r.media(r.delta.bytes)
-		r.deltas.media += r.delta.bytes
 	case eventItemDone:
 		r.items.add(&r.alone)
 	}
@@ -146,8 +142,11 @@ func (r *responses) endDocument(whole bool) {
 		r.finish()
 	}
 	r.commit(whole)
-	r.event, r.typed, r.delta, r.listed, r.toolUse = eventOther, false, length2{}, false, responseTools{}
-	r.status, r.reason = "", ""
+	r.event, r.typed, r.delta = eventOther, false, length2{}
+	if r.listed || r.status != "" || r.alone != (responseItem{}) || r.toolUse != (responseTools{}) {
+		r.alone, r.listed, r.toolUse = responseItem{}, false, responseTools{}
+		r.status, r.reason = "", ""
+	}
 }
 
 // finish notes how a response ended.
