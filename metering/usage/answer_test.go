@@ -209,13 +209,21 @@ func TestRawAnswersWithholdTheirTail(t *testing.T) {
 	}
 }
 
-// Some servers begin with a byte order mark, or with white space to keep a connection alive.
-func TestWhatMayPrecedeADocument(t *testing.T) {
+// Some servers begin with a byte order mark, or with white space to keep a
+// connection alive. What follows a document spoils it, but not what it told.
+func TestWhatIsAroundADocument(t *testing.T) {
 	body := `{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`
 	for _, before := range []string{"\xEF\xBB\xBF", "\n\n  \r\n\t", "\xEF\xBB\xBF\r\n"} {
 		for _, size := range []func() int{whole, single} {
 			if _, _, r := run(Options{}, []byte(before+body+" \r\n"), size); !r.Complete || r.Err != nil || r.Usage.InputTotal != 3 {
 				t.Errorf("%q: %+v", before, r)
+			}
+		}
+	}
+	for _, after := range []string{",", "x", "{}", "]"} {
+		for _, size := range []func() int{whole, single} {
+			if _, _, r := run(Options{}, []byte(body+after), size); r.Err == nil || r.Complete || r.Usage.InputTotal != 3 {
+				t.Errorf("before %q: %+v", after, r)
 			}
 		}
 	}

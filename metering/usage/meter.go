@@ -216,11 +216,16 @@ func (m *Meter) unmarked(p []byte) []byte {
 // feedDocument reads a piece of a JSON response. The piece in which the
 // document, or the generation of a streamed array, ends is withheld whole.
 func (m *Meter) feedDocument(p []byte) []byte {
-	over := m.scanner.done()
-	m.scanner.feed(m.unmarked(p))
-	if m.scanner.done() && !over {
-		m.format.endDocument(true)
+	text := m.unmarked(p)
+	if !m.scanner.done() {
+		m.scanner.single = true
+		text = text[m.scanner.feed(text):]
+		m.scanner.single = false
+		if m.scanner.done() {
+			m.format.endDocument(true)
+		}
 	}
+	m.scanner.feed(text)
 	if m.scanner.failed() && m.err == nil {
 		m.err = ErrMalformed
 	}
