@@ -11,6 +11,7 @@ func (m *Meter) atBare(c byte) bool {
 	}
 	m.bare = (c == '{' || c == '[') && m.split.atLine() && !m.outcome.ended
 	if m.bare {
+		m.split.afterCR = false
 		m.scanner.root, m.scanner.single = bareRoots[m.options.Format], true
 		m.scanner.reset()
 	}

@@ -19,6 +19,7 @@ func FuzzMeter(f *testing.F) {
 	}
 	for _, pair := range strippedPairs {
 		f.Add([]byte(sse(pair[0], pair[1], usageChunk, lateChunk, "[DONE]")))
+		f.Add([]byte("x}\r\n\r{\"id\": \"1\"]}\r\n\r\ndata: " + usageChunk + "\r\n"))
 		f.Add([]byte("{\"error\":{\"code\":503}}\n" + sse(pair[0]) + "[{\n\"error\":\"x\"}]\n\n"))
 		f.Add([]byte("data: " + pair[1] + "\r\n\r\ndata: " + usageChunk + "\r\n\r\nevent: error\r\ndata: {}\r\n\r\n"))
 	}
