@@ -12,7 +12,18 @@ import (
 // Events that are alike in most, with values of other forms in between, are read
 // as they are one byte at a time, where there are no shortcuts.
 func TestShortcutsReadTheSame(t *testing.T) {
-	random := rand.New(rand.NewPCG(21, 22))
+	for seed := range uint64(200) {
+		checkShortcuts(t, seed)
+	}
+}
+
+func FuzzShortcuts(f *testing.F) {
+	f.Add(uint64(1000))
+	f.Fuzz(checkShortcuts)
+}
+
+func checkShortcuts(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 22))
 	pick := func(list ...string) string { return list[random.IntN(len(list))] }
 	text := func() string {
 		return pick(`a`, ``, `longer text`, `\"usage\":`, `{}`, `\\`, `é€😀`, `":`, strings.Repeat("x", 600), `}],"usage":null,`)
@@ -36,35 +47,33 @@ func TestShortcutsReadTheSame(t *testing.T) {
 	bare := func() string {
 		return fmt.Sprintf(`{"id":"chatcmpl-0123456789","usage":%s}`, pick("1", "2", "3", "4", `{}`, `{"prompt_tokens":9}`, `{"prompt_tokens_details":{}}`))
 	}
-	for range 200 {
-		for _, test := range []struct {
-			options Options
-			event   func() string
-		}{
-			{Options{Framing: SSE}, chunk}, {Options{Framing: SSE, StripUsage: true}, chunk}, {Options{Framing: SSE}, bare}, {Options{Format: OpenAIResponses, Framing: SSE}, delta},
-			{Options{Format: AnthropicMessages, Framing: SSE}, block}, {Options{Format: GeminiGenerate, Framing: SSE}, part},
-		} {
-			var stream bytes.Buffer
-			for range 3 + random.IntN(12) {
-				stream.WriteString(pick("data: ", "data: ", "data:", ": c\n\ndata: ") + test.event() + "\n\n")
+	for _, test := range []struct {
+		options Options
+		event   func() string
+	}{
+		{Options{Framing: SSE}, chunk}, {Options{Framing: SSE, StripUsage: true}, chunk}, {Options{Framing: SSE}, bare}, {Options{Format: OpenAIResponses, Framing: SSE}, delta},
+		{Options{Format: AnthropicMessages, Framing: SSE}, block}, {Options{Format: GeminiGenerate, Framing: SSE}, part},
+	} {
+		var stream bytes.Buffer
+		for range 3 + random.IntN(12) {
+			stream.WriteString(pick("data: ", "data: ", "data:", ": c\n\ndata: ") + test.event() + "\n\n")
+		}
+		passed, withheld, want := run(test.options, stream.Bytes(), single)
+		all := append(passed, withheld...)
+		// The reports before the end must not differ either.
+		quick, slow := NewMeter(test.options), NewMeter(test.options)
+		for event := range slices.Values(bytes.SplitAfter(stream.Bytes(), []byte("\n\n"))) {
+			quick.Feed(event)
+			for i := range event {
+				slow.Feed(event[i : i+1])
 			}
-			passed, withheld, want := run(test.options, stream.Bytes(), single)
-			all := append(passed, withheld...)
-			// The reports before the end must not differ either.
-			quick, slow := NewMeter(test.options), NewMeter(test.options)
-			for event := range slices.Values(bytes.SplitAfter(stream.Bytes(), []byte("\n\n"))) {
-				quick.Feed(event)
-				for i := range event {
-					slow.Feed(event[i : i+1])
-				}
-				if a, b := quick.Report(), slow.Report(); fmt.Sprintf("%+v", a) != fmt.Sprintf("%+v", b) {
-					t.Fatalf("after %q of %q:\n%+v\n%+v", event, stream.String(), a, b)
-				}
+			if a, b := quick.Report(), slow.Report(); fmt.Sprintf("%+v", a) != fmt.Sprintf("%+v", b) {
+				t.Fatalf("after %q of %q:\n%+v\n%+v", event, stream.String(), a, b)
 			}
-			passed, withheld, got := run(test.options, stream.Bytes(), whole)
-			if client := append(passed, withheld...); !bytes.Equal(client, all) || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
-				t.Fatalf("%q:\n%+v, client gets %q\n%+v, client gets %q", stream.String(), got, client, want, all)
-			}
+		}
+		passed, withheld, got := run(test.options, stream.Bytes(), whole)
+		if client := append(passed, withheld...); !bytes.Equal(client, all) || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Fatalf("%q:\n%+v, client gets %q\n%+v, client gets %q", stream.String(), got, client, want, all)
 		}
 	}
 }
