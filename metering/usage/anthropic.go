@@ -80,9 +80,11 @@ var messageRoot = func() *node {
 		{"delta", block},
 		{"content_block", block},
 		{"message", &node{members: message}},
-		{"error", &node{field: messageError, marks: true, members: []member{{"type", value(messageErrorWord)}}}},
+		{"error", messageErrorNode},
 	}, message...)}
 }()
+
+var messageErrorNode = &node{field: messageError, marks: true, members: []member{{"type", value(messageErrorWord)}}}
 
 // messages reads Anthropic's messages.
 type messages struct {
@@ -159,9 +161,6 @@ func (m *messages) value(f field, k kind, text []byte) {
 	case messageErrorWord:
 		m.errorKind = m.errorKind.refine(text)
 	default:
-		if k != kindNumber {
-			return
-		}
 		if m.inPass {
 			m.pass.counts.set(f, count(text))
 		} else {
@@ -181,7 +180,7 @@ func (m *messages) length(f field, bytes, runes int64) {
 	}
 }
 
-func (m *messages) endEvent() {}
+func (m *messages) endDocument(bool) {}
 
 func (m *messages) common() *outcome { return &m.outcome }
 

@@ -2,11 +2,7 @@ package usage
 
 // The places of interest in a chat completion and in a chunk of a streamed one.
 const (
-	chatModel field = iota + 1
-	chatTier
-	chatError
-	chatErrorWord
-	chatChoices
+	chatChoices field = iota + 1
 	chatChoice
 	chatIndex
 	chatFinish
@@ -17,21 +13,6 @@ const (
 	chatReasoningDetail
 	chatMedia
 	chatOther
-	chatUsage
-	chatPrompt
-	chatCompletion
-	chatTotal
-	chatCached
-	chatCachedHit
-	chatMissed
-	chatWritten
-	chatPromptAudio
-	chatPromptImage
-	chatPromptVideo
-	chatReasoningTokens
-	chatOutputAudio
-	chatOutputImage
-	chatSearches
 )
 
 // chatMessage is a message, or its delta: what counts as output.
@@ -81,57 +62,29 @@ func thinking() *node {
 	return n
 }
 
-// chatUsageNode has the names of every compatible provider.
-var chatUsageNode = &node{field: chatUsage, take: takeValue, marks: true, members: []member{
-	{"prompt_tokens", value(chatPrompt)},
-	{"completion_tokens", value(chatCompletion)},
-	{"total_tokens", value(chatTotal)},
-	{"prompt_tokens_details", &node{members: []member{
-		{"cached_tokens", value(chatCached)},
-		{"audio_tokens", value(chatPromptAudio)},
-		{"cache_write_tokens", value(chatWritten)},
-		{"image_tokens", value(chatPromptImage)},
-		{"video_tokens", value(chatPromptVideo)},
-	}}},
-	{"completion_tokens_details", &node{members: []member{
-		{"reasoning_tokens", value(chatReasoningTokens)},
-		{"audio_tokens", value(chatOutputAudio)},
-		{"image_tokens", value(chatOutputImage)},
-	}}},
-	{"prompt_cache_hit_tokens", value(chatCachedHit)},                                                   // DeepSeek
-	{"prompt_cache_miss_tokens", value(chatMissed)},                                                     // DeepSeek
-	{"cached_tokens", value(chatCached)},                                                                // Together
-	{"num_cached_tokens", value(chatCached)},                                                            // Mistral
-	{"cache_creation_input_tokens", value(chatWritten)},                                                 // Vercel AI gateway
-	{"service_tier", value(chatTier)},                                                                   // Mistral
-	{"server_tool_use_details", &node{members: []member{{"web_search_requests", value(chatSearches)}}}}, // OpenRouter
-	{"server_tool_use", &node{members: []member{{"web_search_requests", value(chatSearches)}}}},
-}}
+// chatRoot is the shape of a chat completion, completionRoot that of one of the
+// older kind, whose text stands by itself. Together sends both in one.
+var (
+	chatRoot       = chatDocument(member{"delta", chatMessage}, member{"message", chatMessage})
+	completionRoot = chatDocument(member{"text", length(chatText)})
+)
 
-var chatRoot = &node{members: []member{
-	{"choices", &node{field: chatChoices, marks: true, element: &node{field: chatChoice, marks: true, members: []member{
-		{"index", value(chatIndex)},
-		{"delta", chatMessage},
-		{"finish_reason", value(chatFinish)},
-		{"message", chatMessage},
-	}}}},
-	{"model", value(chatModel)},
-	{"usage", chatUsageNode},
-	{"service_tier", value(chatTier)},
-	{"error", &node{field: chatError, take: takeValue, marks: true, members: []member{
-		{"code", value(chatErrorWord)},
-		{"type", value(chatErrorWord)},
-	}}},
-	{"x_groq", &node{members: []member{
-		{"usage", chatUsageNode},
-		{"error", value(chatError)},
-	}}},
-}}
+func chatDocument(content ...member) *node {
+	return &node{members: append([]member{
+		{"choices", &node{field: chatChoices, marks: true, element: &node{field: chatChoice, marks: true, members: append([]member{
+			{"index", value(chatIndex)},
+			{"finish_reason", value(chatFinish)},
+		}, content...)}}},
+		{"x_groq", &node{members: []member{
+			{"usage", openAIUsageNode},
+			{"error", value(openAIError)},
+		}}},
+	}, openAICommon...)}
+}
 
-// chat reads chat completions.
+// chat reads completions, chat and others.
 type chat struct {
-	outcome
-	profile Profile
+	openAI
 	choices choices
 
 	// Of the choice being read.
@@ -140,15 +93,24 @@ type chat struct {
 	// Its reasoning, as each of the three names has it.
 	reasoningContent, reasoningText, reasoningDetails length2
 
-	// Of the event being read.
-	sawChoices, sawChoice, sawUsage bool
-
-	counts, last chatCounts
-	reported     bool
+	sawChoices, sawChoice bool // in the event being read
 }
 
 // length2 is the length of a text in bytes and characters.
 type length2 struct{ bytes, runes int64 }
+
+func (l *length2) add(bytes, runes int64) {
+	l.bytes += bytes
+	l.runes += runes
+}
+
+// longer returns the longer of two lengths.
+func (l length2) longer(other length2) length2 {
+	if other.bytes > l.bytes {
+		return other
+	}
+	return l
+}
 
 func (c *chat) begin(f field) {
 	switch f {
@@ -158,8 +120,8 @@ func (c *chat) begin(f field) {
 		c.sawChoice = true
 		c.index, c.choiceFinished = 0, false
 		c.reasoningContent, c.reasoningText, c.reasoningDetails = length2{}, length2{}, length2{}
-	case chatUsage:
-		c.counts = chatCounts{}
+	default:
+		c.openAI.begin(f)
 	}
 }
 
@@ -167,25 +129,14 @@ func (c *chat) end(f field) {
 	switch f {
 	case chatChoice:
 		// Some servers send visible reasoning under several names at once.
-		longest := c.reasoningContent
-		for _, other := range []length2{c.reasoningText, c.reasoningDetails} {
-			if other.bytes > longest.bytes {
-				longest = other
-			}
-		}
+		longest := c.reasoningContent.longer(c.reasoningText).longer(c.reasoningDetails)
 		c.reasoning(longest.bytes, longest.runes)
 		if c.choiceFinished {
 			c.finishing = true
 			c.final = c.choices.finish(c.index) || c.final
 		}
-	case chatUsage:
-		// The last one holds: some providers send running counts in every chunk.
-		c.sawUsage = true
-		if c.counts != (chatCounts{}) {
-			c.last, c.reported = c.counts, true
-		}
-	case chatError:
-		c.fail()
+	default:
+		c.openAI.end(f)
 	}
 }
 
@@ -201,22 +152,8 @@ func (c *chat) value(f field, k kind, text []byte) {
 			c.choiceFinished = true
 			setName(&c.finishReason, text)
 		}
-	case chatModel:
-		if len(text) > 0 { // empty in Azure's first chunk
-			setName(&c.model, text)
-		}
-	case chatTier:
-		setName(&c.serviceTier, text)
-	case chatError:
-		if k == kindString { // xAI: the error's text in place of an object
-			c.fail()
-		}
-	case chatErrorWord:
-		c.errorKind = c.errorKind.refine(text)
 	default:
-		if k == kindNumber {
-			c.counts.set(f, count(text))
-		}
+		c.openAI.value(f, k, text)
 	}
 }
 
@@ -229,8 +166,7 @@ func (c *chat) length(f field, bytes, runes int64) {
 	case chatReasoning:
 		c.reasoningText = length2{bytes, runes}
 	case chatReasoningDetail:
-		c.reasoningDetails.bytes += bytes
-		c.reasoningDetails.runes += runes
+		c.reasoningDetails.add(bytes, runes)
 	case chatMedia:
 		c.media(bytes)
 	case chatOther:
@@ -240,15 +176,16 @@ func (c *chat) length(f field, bytes, runes int64) {
 	}
 }
 
-func (c *chat) endEvent() { c.sawChoices, c.sawChoice, c.sawUsage = false, false, false }
+func (c *chat) endDocument(whole bool) {
+	c.commit(whole)
+	c.sawChoices, c.sawChoice = false, false
+}
+
+func (c *chat) fill(r *Report) {
+	c.openAI.fill(r)
+	r.Usage.Units.Milliseconds = 0 // Mistral's, of audio that is counted in tokens too
+}
 
 // extraUsage tells whether the event is the one that include_usage adds at the
 // end: usage and no choices. Azure's first chunk has no choices either, but no usage.
 func (c *chat) extraUsage() bool { return c.sawUsage && c.sawChoices && !c.sawChoice && !c.failed }
-
-func (c *chat) common() *outcome { return &c.outcome }
-
-func (c *chat) fill(r *Report) {
-	r.Usage = c.last.usage(c.profile)
-	r.Reported = c.reported
-}

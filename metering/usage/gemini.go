@@ -32,6 +32,10 @@ const (
 	geminiTokens
 	geminiError
 	geminiErrorWord
+	geminiTotal
+	geminiEmbedding
+	geminiEmbedded
+	geminiCharacters
 )
 
 var geminiRoot = func() *node {
@@ -68,33 +72,12 @@ var geminiRoot = func() *node {
 			{"webSearchQueries", &node{element: value(geminiQuery)}},
 		}}},
 	}}
-	details := func(f field) *node {
-		return &node{element: &node{field: f, marks: true, members: []member{
-			{"modality", value(geminiModality)},
-			{"tokenCount", value(geminiTokens)},
-		}}}
-	}
 	chunk := []member{
 		{"candidates", &node{element: candidate}},
-		{"usageMetadata", &node{field: geminiUsage, marks: true, members: []member{
-			{"promptTokenCount", value(geminiPrompt)},
-			{"candidatesTokenCount", value(geminiCandidates)},
-			{"thoughtsTokenCount", value(geminiThoughts)},
-			{"toolUsePromptTokenCount", value(geminiToolUse)},
-			{"cachedContentTokenCount", value(geminiCached)},
-			{"promptTokensDetails", details(geminiPromptDetail)},
-			{"cacheTokensDetails", details(geminiCachedDetail)},
-			{"candidatesTokensDetails", details(geminiOutputDetail)},
-			{"toolUsePromptTokensDetails", details(geminiToolUseDetail)},
-			{"serviceTier", value(geminiTier)},
-			{"trafficType", value(geminiTier)},
-		}}},
+		{"usageMetadata", geminiUsageNode},
 		{"modelVersion", value(geminiModel)},
 		{"promptFeedback", &node{members: []member{{"blockReason", value(geminiBlocked)}}}},
-		{"error", &node{field: geminiError, take: takeValue, marks: true, members: []member{
-			{"code", value(geminiErrorWord)},
-			{"status", value(geminiErrorWord)},
-		}}},
+		{"error", geminiErrorNode},
 	}
 	// A document is one response, or an array of them: the stream without alt=sse.
 	return &node{members: chunk, element: &node{members: chunk}}
@@ -123,6 +106,9 @@ type gemini struct {
 	tokens         int64
 	counts, last   geminiCounts
 	reported, some bool
+
+	given    Units        // by the request
+	embedded geminiCounts // as told beside embeddings
 }
 
 func (g *gemini) begin(f field) {
@@ -144,6 +130,8 @@ func (g *gemini) begin(f field) {
 
 func (g *gemini) end(f field) {
 	switch f {
+	case geminiEmbedding:
+		g.present()
 	case geminiCandidate:
 		if g.candidateFinished {
 			g.finishing = true
@@ -220,6 +208,10 @@ func (g *gemini) value(f field, k kind, text []byte) {
 		}
 	case geminiErrorWord:
 		g.errorKind = g.errorKind.refine(text)
+	case geminiEmbedded:
+		g.embedded.prompt += count(text)
+	case geminiCharacters:
+		g.embedded.characters = count(text)
 	default:
 		g.some = true
 		g.counts.set(f, count(text))
@@ -240,15 +232,21 @@ func (g *gemini) length(f field, bytes, runes int64) {
 	}
 }
 
-func (g *gemini) endEvent() {}
+func (g *gemini) endDocument(bool) {}
 
 func (g *gemini) common() *outcome { return &g.outcome }
 
 func (g *gemini) fill(r *Report) {
-	r.Usage = g.last.usage()
+	counts := g.last
+	if !g.reported {
+		counts = g.embedded
+	}
+	r.Usage = counts.usage()
 	r.Usage.Units.WebSearch = g.searches
 	if oldGrounding(g.model) {
 		r.Usage.Units.WebSearch = g.grounded
 	}
-	r.Reported = g.reported
+	r.Usage.Units.Characters = g.embedded.characters
+	r.Usage.Units = r.Usage.Units.orElse(g.given)
+	r.Reported = g.reported || g.embedded != (geminiCounts{})
 }

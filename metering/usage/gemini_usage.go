@@ -57,6 +57,7 @@ func oldGrounding(model string) bool {
 // geminiCounts are the numbers of a usageMetadata object, as reported.
 type geminiCounts struct {
 	prompt, candidates, thoughts, toolUse, cached int64
+	total, characters                             int64 // of embeddings
 
 	promptBy, cachedBy, outputBy [modalities]int64
 }
@@ -73,6 +74,8 @@ func (c *geminiCounts) set(f field, n int64) {
 		c.toolUse = n
 	case geminiCached:
 		c.cached = n
+	case geminiTotal:
+		c.total = n
 	}
 }
 
@@ -81,6 +84,9 @@ func (c *geminiCounts) set(f field, n int64) {
 // to less than the counts: the rest is text. Cached tokens of a modality beyond
 // what the prompt had of it are those of documents, which the cache calls images.
 func (c geminiCounts) usage() Usage {
+	if c.prompt == 0 { // an embedding's total is all that there is
+		c.prompt = c.total
+	}
 	u := Usage{InputTotal: c.prompt + c.toolUse, OutputTotal: c.candidates + c.thoughts}
 
 	left := u.InputTotal

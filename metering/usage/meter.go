@@ -9,7 +9,7 @@ const maxWithheld = 16 << 20
 // format is what a Meter asks of the reader of a wire format.
 type format interface {
 	reader
-	endEvent() // an event was read
+	endDocument(whole bool) // a document was read, to its end or not
 	common() *outcome
 	fill(*Report)
 }
@@ -21,8 +21,12 @@ type Meter struct {
 	chat    *chat // format, when it is that
 	outcome *outcome
 
-	split   splitter
-	scanner scanner
+	split    splitter
+	scanner  scanner
+	shortcut *shortcut // of streams
+	root     *node
+	bare     bool // a document outside of all events is being read
+	marked   int  // bytes of a document's byte order mark that were seen
 
 	// Of the event being read.
 	head       [6]byte // the start of its data
@@ -48,21 +52,35 @@ type Meter struct {
 // NewMeter returns a Meter for one response.
 func NewMeter(options Options) *Meter {
 	m := &Meter{options: options}
-	m.options.StripUsage = options.StripUsage && options.Format == OpenAIChat && options.Framing == SSE
+	m.options.StripUsage = options.StripUsage && (options.Format == OpenAIChat || options.Format == OpenAICompletions) && options.Framing == SSE
 	wanted := choices{wanted: max(options.Choices, 1)}
 	switch options.Format {
 	case AnthropicMessages:
 		m.format, m.scanner.root = &messages{}, messageRoot
 	case GeminiGenerate:
 		m.format, m.scanner.root = &gemini{choices: wanted}, geminiRoot
-	default:
-		m.chat = &chat{choices: wanted, profile: options.Profile}
+	case GeminiEmbed:
+		m.format, m.scanner.root = &gemini{choices: wanted, given: options.Units}, geminiEmbedRoot
+	case OpenAIResponses:
+		m.format, m.scanner.root = &responses{}, responseRoot
+	case OpenAIChat:
+		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile}}
 		m.format, m.scanner.root = m.chat, chatRoot
+	case OpenAICompletions:
+		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile}}
+		m.format, m.scanner.root = m.chat, completionRoot
+	default:
+		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, openAI: openAI{profile: options.Profile}}
+		m.scanner.root = answerRoots[options.Format]
 	}
 	m.outcome = m.format.common()
 	m.scanner.reader = m.format
+	m.root = m.scanner.root
+	if options.Framing == SSE {
+		m.shortcut = new(shortcut)
+	}
 	if m.options.StripUsage {
-		m.scanner.cuts.field = chatUsage
+		m.scanner.cuts.field = openAIUsageObject
 	}
 	m.scanner.reset()
 	return m
@@ -80,6 +98,8 @@ func (m *Meter) Feed(p []byte) (pass []byte) {
 	switch {
 	case m.options.Framing == JSON:
 		return m.feedDocument(p)
+	case m.options.Framing == Raw:
+		return m.feedRaw(p)
 	case m.options.StripUsage:
 		return m.feedStripped(p)
 	}
@@ -90,7 +110,13 @@ func (m *Meter) Feed(p []byte) (pass []byte) {
 // pass, as Feed does. It is not to be called for a broken connection.
 func (m *Meter) Finish() (pass []byte) {
 	m.finished = true
-	if m.options.Framing == JSON {
+	if m.shortcut != nil {
+		m.shortcut.forget()
+	}
+	switch m.options.Framing {
+	case Raw:
+		return nil
+	case JSON:
 		if m.err == nil && !m.scanner.done() {
 			m.err = ErrTruncated
 		}
@@ -101,6 +127,9 @@ func (m *Meter) Finish() (pass []byte) {
 		m.readStripped(tokenEnd, nil)
 	} else if m.data {
 		m.endEvent() // its blank line may lack
+	}
+	if images, ok := m.format.(*answer); ok {
+		images.endBody()
 	}
 	if m.err == nil && !m.complete() && !m.outcome.failed {
 		m.err = ErrTruncated
@@ -134,18 +163,24 @@ func (m *Meter) Report() Report {
 
 // over tells whether no more content can follow.
 func (m *Meter) over() bool {
-	if m.options.Framing == JSON {
+	switch m.options.Framing {
+	case Raw:
+		return m.finished
+	case JSON:
 		return m.scanner.done() || m.scanner.inArray() && m.outcome.final
 	}
 	return m.outcome.final
 }
 
-// complete tells whether the whole answer arrived. A chat stream ends with a
-// marker, which not every server sends; Gemini's has none.
+// complete tells whether the whole answer arrived. A stream of OpenAI's ends with
+// a marker, which not every server sends, and of responses and images only some
+// do: these end with the body, as Gemini's.
 func (m *Meter) complete() bool {
 	switch {
 	case m.options.Framing == JSON:
 		return m.scanner.done()
+	case m.options.Framing == Raw:
+		return m.finished
 	case m.outcome.ended:
 		// The end of its last event may still be on its way, and is the client's too.
 		return m.finished || !m.split.content && !m.split.afterCR
@@ -165,10 +200,32 @@ func (m *Meter) withhold(p []byte) {
 	m.withheld = append(m.withheld, p...)
 }
 
+// unmarked leaves out the byte order mark that a document may begin with.
+func (m *Meter) unmarked(p []byte) []byte {
+	for m.marked < len(byteOrderMark) && len(p) > 0 {
+		if p[0] != byteOrderMark[m.marked] {
+			m.marked = len(byteOrderMark)
+			break
+		}
+		m.marked++
+		p = p[1:]
+	}
+	return p
+}
+
 // feedDocument reads a piece of a JSON response. The piece in which the
 // document, or the generation of a streamed array, ends is withheld whole.
 func (m *Meter) feedDocument(p []byte) []byte {
-	m.scanner.feed(p)
+	text := m.unmarked(p)
+	if !m.scanner.done() {
+		m.scanner.single = true
+		text = text[m.scanner.feed(text):]
+		m.scanner.single = false
+		if m.scanner.done() {
+			m.format.endDocument(true)
+		}
+	}
+	m.scanner.feed(text)
 	if m.scanner.failed() && m.err == nil {
 		m.err = ErrMalformed
 	}

@@ -52,6 +52,15 @@ func BenchmarkGeminiEvent(b *testing.B) {
 	benchmarkEvents(b, Options{Format: GeminiGenerate, Framing: SSE}, []byte(strings.Repeat(event, 100)), 100)
 }
 
+func BenchmarkResponsesEvent(b *testing.B) {
+	var stream bytes.Buffer
+	for i := range 100 {
+		fmt.Fprintf(&stream, "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":%d,\"item_id\":\"msg_68c98a95a3bc8193b7d3e4d3b5b4e3d20d1\","+
+			"\"output_index\":0,\"content_index\":0,\"delta\":\" w%d\",\"logprobs\":[],\"obfuscation\":\"kLd0vBzQqPw%d\"}\n\n", 100+i, i%10, i%10)
+	}
+	benchmarkEvents(b, Options{Format: OpenAIResponses, Framing: SSE}, stream.Bytes(), 100)
+}
+
 // A whole response of 200 kB in blocks of 32 kB.
 func BenchmarkLargeDocument(b *testing.B) {
 	body := []byte(`{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"` +

@@ -190,7 +190,9 @@ func TestNamesAreSafe(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	for text, want := range map[string]int64{
-		"0": 0, "12": 12, "12.0": 12, "12.9": 12, "-5": 0, "": 0, ".5": 0, "99999999999999999999999": maxCount, "1e3": 0,
+		"0": 0, "12": 12, "12.0": 12, "12.9": 12, "-5": 0, "": 0, ".5": 0, "99999999999999999999999": maxCount,
+		"1e3": 1000, "1E+3": 1000, "1.25e2": 125, "1250e-1": 125, "0e5": 0, "1e400": maxCount, "1e-400": 0, "1e": 0, "1e+": 0, "1.2.3": 0, "e5": 0,
+		"0.00012e5": 12, "0.0": 0, "1e99999999999999999999": maxCount, "-1e3": 0, "true": 0, "007": 7,
 	} {
 		if got := count([]byte(text)); got != want {
 			t.Errorf("count(%q) = %d, want %d", text, got, want)
@@ -225,6 +227,14 @@ func TestMemoryIsBounded(t *testing.T) {
 		"marker":               {Options{Framing: SSE}, `data: [`, "\n\n" + sse("[DONE]")},
 		"tool input":           {Options{Format: AnthropicMessages}, `{"content":[{"input":{"a":"`, `"}}],"stop_reason":"end_turn"}`},
 		"image":                {Options{Format: GeminiGenerate}, `[{"candidates":[{"content":{"parts":[{"inlineData":{"data":"`, `"}}]},"finishReason":"STOP"}]}]`},
+		"delta of a response":  {Options{Format: OpenAIResponses, Framing: SSE}, `data: {"delta":"`, `","type":"response.completed"}` + "\n\n"},
+		"item of a response":   {Options{Format: OpenAIResponses}, `{"output":[{"type":"message","content":[{"text":"`, `"}]}]}`},
+		"image in an event":    {Options{Format: OpenAIImages, Framing: SSE}, `data: {"b64_json":"`, `","type":"image_generation.completed"}` + "\n\n"},
+		"audio in an event":    {Options{Format: OpenAISpeech, Framing: SSE}, `data: {"audio":"`, `","type":"speech.audio.done"}` + "\n\n"},
+		"embedding":            {Options{Format: OpenAIEmbeddings}, `{"data":[{"embedding":"`, `"}]}`},
+		"completion":           {Options{Format: OpenAICompletions, Framing: SSE}, `data: {"choices":[{"text":"`, `"}]}` + "\n\n" + sse("[DONE]")},
+		"raw audio":            {Options{Format: OpenAISpeech, Framing: Raw}, "", ""},
+		"error outside":        {Options{Framing: SSE}, `{"x":"`, `","error":{"code":1}}` + "\n"},
 		"large stripped event": {Options{Framing: SSE, StripUsage: true}, `data: {"choices":[{"delta":{"content":"`, `"},"finish_reason":"stop"}]}` + "\n\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

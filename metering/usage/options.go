@@ -23,25 +23,37 @@ import "errors"
 // Format is a provider's wire format.
 type Format uint8
 
-// The formats.
+// The formats. OpenAI's are those of all that are compatible.
 const (
-	OpenAIChat        Format = iota // chat completions, of OpenAI and all that are compatible
-	AnthropicMessages               // Anthropic's messages, also on Vertex
-	GeminiGenerate                  // Gemini's generateContent and streamGenerateContent, also on Vertex
+	OpenAIChat          Format = iota // chat completions
+	AnthropicMessages                 // Anthropic's messages, also on Vertex
+	GeminiGenerate                    // Gemini's generateContent and streamGenerateContent, also on Vertex
+	OpenAICompletions                 // completions of the older kind
+	OpenAIResponses                   // responses, and their compaction
+	OpenAIEmbeddings                  // embeddings
+	OpenAIImages                      // images generated and edited
+	OpenAITranscription               // audio transcribed and translated
+	OpenAISpeech                      // text spoken
+	GeminiEmbed                       // embedContent and batchEmbedContents, also on Vertex
+	MistralOCR                        // documents read
+	FreeAnswer                        // what no provider charges for: tokens counted by any of them, moderations
 )
 
 // Framing is how a response is cut into documents.
 type Framing uint8
 
-// The framings. Gemini's stream without alt=sse is JSON: one array, sent in pieces.
+// The framings. Gemini's stream without alt=sse is JSON: one array, sent in
+// pieces. Raw is anything else, audio and plain text.
 const (
 	JSON Framing = iota
 	SSE
+	Raw
 )
 
-// Profile says how a provider's chat completions count differently from OpenAI's,
+// Profile says how a provider's completions count differently from OpenAI's,
 // where cached and written tokens are inside prompt_tokens and reasoning is
-// inside completion_tokens.
+// inside completion_tokens. Where the numbers show that themselves, as the total
+// is larger by just the part that is left out, it need not be given.
 type Profile uint8
 
 // The profiles.
@@ -61,14 +73,19 @@ const (
 type Options struct {
 	Format  Format
 	Framing Framing
-	// Choices is how many alternatives were asked for (n, candidateCount); 0 is 1.
+	// Choices is how many alternatives were asked for (n, candidateCount), for
+	// completions times the prompts, and how many images; 0 is 1.
 	Choices int
-	// StripUsage says that the gateway, not the client, asked for usage in a chat
-	// stream (stream_options.include_usage), so that what this adds to the stream
+	// StripUsage says that the gateway, not the client, asked for usage in a stream
+	// of completions, chat or others (stream_options.include_usage), so that what this adds to the stream
 	// is taken out again: the null usage member of each chunk and the extra last
 	// chunk. Not for providers that report usage unasked.
 	StripUsage bool
 	Profile    Profile
+	// Units of the request, which stand where the response does not tell:
+	// characters to be spoken or embedded, milliseconds of audio, pages. Not for
+	// conversations.
+	Units Units
 }
 
 var (

@@ -1,7 +1,5 @@
 package usage
 
-import "math"
-
 // outcome is what the reader of every format keeps of a response.
 type outcome struct {
 	final     bool
@@ -97,27 +95,6 @@ var nameByte = func() (table [256]bool) {
 	}
 	return table
 }()
-
-// count reads a number of tokens: not negative, fractions cut off, at most
-// maxCount. What is no such number counts as nothing.
-func count(text []byte) int64 {
-	var n int64
-	for i, c := range text {
-		if c < '0' || c > '9' {
-			if c == '.' && i > 0 {
-				return n
-			}
-			return 0
-		}
-		if n = n*10 + int64(c-'0'); n > maxCount {
-			return maxCount
-		}
-	}
-	return n
-}
-
-// maxCount bounds every count, so that sums of them cannot overflow.
-const maxCount = math.MaxInt64 >> 8
 
 // part returns as much of n as there is left, and takes it away.
 func part(n int64, left *int64) int64 {

@@ -4,10 +4,19 @@ package usage
 type Report struct {
 	// Usage is the last that the provider reported. Before Final it is what was
 	// reported so far, which may lack most of the output (Anthropic's first event
-	// has the input and a provisional output).
+	// has the input and a provisional output). Its Units are there also where
+	// nothing was reported: counted from the answer (images, searches), or those of
+	// Options.Units. They are all that a model priced by the piece needs.
 	Usage Usage
-	// Reported tells whether any usage other than all zero was reported.
+	// Reported tells whether the provider reported any usage other than all zero.
 	Reported bool
+	// Free tells that the answer is of an operation that providers do not charge
+	// for. Counted is the number of tokens that it told.
+	Free    bool
+	Counted int64
+	// ProviderCost is what the provider says that it charges, in pico-dollars
+	// (10⁻¹² USD); 0 if it does not say. It is there to check prices against.
+	ProviderCost int64
 	// Provisional tells that the output in Usage lags behind what was sent. The
 	// number that Anthropic gives with the start of a message stands until its
 	// end. Of the other formats some providers report running counts; these hold,
@@ -27,7 +36,8 @@ type Report struct {
 	// and visible reasoning included, for estimates where no usage is reported.
 	OutputBytes, OutputRunes int64
 	// OutputMediaBytes counts images and audio in the output as they are encoded
-	// in the response, mostly in base64, for estimates too.
+	// in the response, mostly in base64, for estimates too. Previews of images do
+	// not count.
 	OutputMediaBytes int64
 	// VisibleReasoning tells whether any text of reasoning was seen. It may be a
 	// summary, shorter than what is billed: Gemini's thoughts, Claude's thinking.
@@ -38,7 +48,8 @@ type Report struct {
 	// FinishReason, ServiceTier, Speed and Geo are the provider's words: at most 64
 	// bytes of letters, digits and ._:/@-, else empty.
 	FinishReason, ServiceTier, Speed, Geo string
-	// Passes is billed work beside Usage: compactions and advisors.
+	// Passes is billed work beside Usage: compactions and advisors, and images that
+	// a language model had made by another one.
 	Passes []Pass
 	// Err says why the response cannot be relied on, see ErrMalformed and others.
 	Err error

@@ -37,6 +37,7 @@ type frame struct {
 type scanner struct {
 	reader reader
 	root   *node
+	single bool // what follows the document is not read
 
 	state   scanState
 	depth   int // of stack
@@ -69,12 +70,19 @@ func (s *scanner) done() bool { return s.state == scanDone }
 // failed tells whether what was read cannot be JSON.
 func (s *scanner) failed() bool { return s.state == scanFailed }
 
+// inText tells whether a string or a name goes on.
+func (s *scanner) inText() bool {
+	return s.state == scanInString || s.state == scanInKey || s.state == scanInSkippedText
+}
+
 // inArray tells whether the document is an array at its top.
 func (s *scanner) inArray() bool { return s.depth > 0 && s.stack[0].array }
 
-// feed reads the next piece.
-func (s *scanner) feed(p []byte) {
-	for i := 0; i < len(p); {
+// feed reads the next piece. It consumes all of it, but for what follows a single
+// document, or makes it fail.
+func (s *scanner) feed(p []byte) (n int) {
+	i := 0
+	for i < len(p) {
 		switch s.state {
 		case scanInString:
 			i = s.readString(p, i)
@@ -89,7 +97,11 @@ func (s *scanner) feed(p []byte) {
 			i = s.readSkipped(p, i)
 			continue
 		case scanFailed:
-			return
+			return i
+		case scanDone:
+			if s.single {
+				return i
+			}
 		}
 		c := p[i]
 		if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
@@ -102,7 +114,7 @@ func (s *scanner) feed(p []byte) {
 		case scanColon:
 			if c != ':' {
 				s.state = scanFailed
-				return
+				return i
 			}
 			s.state = scanValue
 			i++
@@ -117,7 +129,7 @@ func (s *scanner) feed(p []byte) {
 				s.state = scanInKey
 			} else {
 				s.state = scanFailed
-				return
+				return i
 			}
 			i++
 		case scanFirstElement:
@@ -131,9 +143,10 @@ func (s *scanner) feed(p []byte) {
 			i = s.startValue(p, i)
 		default: // scanDone: only white space may follow
 			s.state = scanFailed
-			return
+			return i
 		}
 	}
+	return i
 }
 
 func (s *scanner) readAfter(c byte, i int) int {

@@ -83,11 +83,14 @@ func scanSimply(d *jsontext.Decoder, n *node, j *journal) error {
 		j.value(n.field, kindString, text)
 		return nil
 	}
+	if len(raw) > maxValue {
+		raw = raw[:maxValue]
+	}
+	if n.take == takeSize && kind != 'n' {
+		j.length(n.field, int64(len(raw)), int64(len(raw)))
+	}
 	if n.take != takeValue {
 		return nil
-	}
-	if len(raw) > maxValue {
-		raw = nil
 	}
 	j.value(n.field, literalKinds[kind], raw)
 	return nil

@@ -126,10 +126,11 @@ func (s *scanner) readLiteral(p []byte, i int) int {
 	if !closed {
 		return end
 	}
-	if !ok {
-		value = nil
+	if !ok && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
+		s.state = scanFailed
+		return end
 	}
-	k := kindNumber
+	k := kindNumber // of one that is too long, the beginning
 	if len(value) > 0 {
 		switch value[0] {
 		case 'n':
@@ -156,17 +157,14 @@ func (s *scanner) readLiteral(p []byte, i int) int {
 }
 
 // gather returns the whole of a value that may span pieces; ok is false if it
-// was too long to be of interest.
+// was too long to be of interest, and the value its beginning.
 func (s *scanner) gather(piece []byte, last bool) (value []byte, ok bool) {
-	if last && s.length == 0 && !s.overflow {
-		return piece, len(piece) <= maxValue
+	if last && s.length == 0 {
+		return piece[:min(len(piece), maxValue)], len(piece) <= maxValue
 	}
-	if s.length+len(piece) > maxValue {
-		s.overflow = true
-	}
-	if !s.overflow {
-		s.length += copy(s.scratch[s.length:], piece)
-	}
+	copied := copy(s.scratch[s.length:], piece)
+	s.length += copied
+	s.overflow = s.overflow || copied < len(piece)
 	return s.scratch[:s.length], !s.overflow
 }
 

@@ -20,8 +20,13 @@ func (m *Meter) feedStream(p []byte) []byte {
 	}
 	released := false
 	for i := 0; i < len(p); {
-		n, token, start, end := m.split.next(p[i:])
-		m.readToken(token, p[i+start:i+end])
+		n, token, start, end := 0, tokenOther, 0, 0
+		if m.atBare(p[i]) {
+			n = m.readBare(p[i:])
+		} else {
+			n, token, start, end = m.split.next(p[i:])
+			m.readToken(token, p[i+start:i+end])
+		}
 		if token == tokenEnd && m.reopened {
 			from, released = -1, true
 		}
@@ -72,6 +77,7 @@ func (m *Meter) readToken(t token, text []byte) {
 
 // readData reads a piece of an event's data, which is a JSON object or a marker.
 func (m *Meter) readData(text []byte) {
+	first := m.headLength == 0
 	if m.headLength < len(m.head) {
 		m.headLength += copy(m.head[m.headLength:], text)
 	}
@@ -81,7 +87,11 @@ func (m *Meter) readData(text []byte) {
 		}
 		return
 	}
-	m.scanner.feed(text)
+	if first {
+		m.shortcut.feed(&m.scanner, text)
+	} else {
+		m.scanner.feed(text)
+	}
 }
 
 // endEvent judges the event that was read.
@@ -93,6 +103,7 @@ func (m *Meter) endEvent() {
 	if m.headLength > 0 && m.head[0] == '{' && !m.scanner.done() && m.err == nil {
 		m.err = ErrMalformed
 	}
+	m.format.endDocument(m.scanner.done())
 	// Content after the end takes the end back: some servers give every chunk a
 	// finish reason.
 	o := m.outcome
@@ -103,6 +114,5 @@ func (m *Meter) endEvent() {
 	m.wasFinal = o.final
 	o.fresh, o.finishing = false, false
 	m.data, m.headLength, m.kindLength = false, 0, 0
-	m.format.endEvent()
 	m.scanner.reset()
 }

@@ -19,6 +19,13 @@ func (m *Meter) feedStripped(p []byte) []byte {
 			i++
 			continue
 		}
+		if m.atBare(p[i]) {
+			n := m.readBare(p[i:])
+			m.event = append(m.event, p[i:i+n]...)
+			m.flushEvent()
+			i += n
+			continue
+		}
 		n, token, start, end := m.split.next(p[i:])
 		m.scanner.base = len(m.event) + start
 		m.event = append(m.event, p[i:i+n]...)

@@ -41,13 +41,29 @@ type recorded struct {
 		FinishReason any             `json:"finish_reason,omitempty"`
 		ServiceTier  any             `json:"service_tier,omitempty"`
 		Error        any             `json:"error,omitempty"`
+		Actions      json.RawMessage `json:"web_search_actions,omitempty"`
+		ToolUsage    json.RawMessage `json:"tool_usage,omitempty"`
+		Cost         json.Number     `json:"provider_cost_usd,omitempty"`
+		Ticks        int64           `json:"provider_cost_usd_ticks,omitempty"`
+		Seconds      int64           `json:"seconds,omitempty"`
+		Images       int64           `json:"images,omitempty"`
+		Pages        int64           `json:"pages,omitempty"`
+		Counted      int64           `json:"count_tokens,omitempty"`
 	} `json:"expected"`
 
 	body []byte
 }
 
 // dialects are the wire formats that the project reads.
-var dialects = map[string]bool{"openai_chat": true, "anthropic_messages": true, "gemini_generate": true}
+var dialects = map[string]bool{
+	"openai_chat": true, "anthropic_messages": true, "gemini_generate": true,
+	"openai_completions": true, "openai_responses": true, "openai_embeddings": true, "openai_images": true,
+	"openai_transcription": true, "openai_speech": true, "openai_moderations": true, "openai_input_tokens": true,
+	"anthropic_count_tokens": true, "gemini_count_tokens": true, "gemini_embed": true, "mistral_ocr": true,
+}
+
+// broken are the recordings that are not in their wire format: a brace is missing.
+var broken = map[string]bool{"openai/responses-stream-usage-absent-nomodel": true}
 
 // readCases reads the recordings of the known dialects, in order of their paths.
 func readCases(root string) ([]*recorded, error) {
@@ -85,7 +101,7 @@ func readCases(root string) ([]*recorded, error) {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
-		if c.Response.Status != 0 {
+		if c.Response.Status != 0 && !broken[c.Provider+"/"+c.ID] {
 			list = append(list, c)
 		}
 		return nil
@@ -96,6 +112,11 @@ func readCases(root string) ([]*recorded, error) {
 // eventStream tells whether the body is framed as server-sent events.
 func (c *recorded) eventStream() bool {
 	return strings.HasPrefix(c.Response.Type, "text/event-stream") || c.Response.Streamed && c.Dialect == "openai_chat"
+}
+
+// raw tells whether the body is neither JSON nor an event stream.
+func (c *recorded) raw() bool {
+	return strings.HasPrefix(c.Response.Type, "audio/") || strings.HasPrefix(c.Response.Type, "text/plain")
 }
 
 // facts returns what the written case.json holds.

@@ -14,8 +14,16 @@ import (
 // that is not inside a string stays what and where it is.
 func neutralBody(c *recorded) ([]byte, error) {
 	body := bytes.Clone(c.body)
-	if !c.eventStream() {
-		return body, neutralDocument(body)
+	opaque := opaqueContainers
+	if c.Dialect == "openai_responses" {
+		opaque = opaqueResponseContainers
+	}
+	switch {
+	case c.raw():
+		fillAll(body)
+		return body, nil
+	case !c.eventStream():
+		return body, neutralDocument(body, opaque)
 	}
 	for rest := body; len(rest) > 0; {
 		end := bytes.IndexAny(rest, "\r\n")
@@ -25,7 +33,7 @@ func neutralBody(c *recorded) ([]byte, error) {
 		} else {
 			rest = nil
 		}
-		if err := neutralLine(line); err != nil {
+		if err := neutralLine(line, opaque); err != nil {
 			return nil, err
 		}
 	}
@@ -33,15 +41,30 @@ func neutralBody(c *recorded) ([]byte, error) {
 }
 
 // neutralLine rewrites a line of an event stream in place.
-func neutralLine(line []byte) error {
+func neutralLine(line []byte, opaque map[string]bool) error {
 	data, isData := bytes.CutPrefix(line, []byte("data:"))
 	switch {
-	case len(line) == 0 || keptLines[string(line)]:
+	case len(line) == 0 || keptLine(line):
 		return nil
 	case isData:
-		return neutralDocument(bytes.TrimLeft(data, " "))
+		return neutralDocument(bytes.TrimLeft(data, " "), opaque)
 	}
 	return fmt.Errorf("unknown line of %d bytes", len(line))
+}
+
+// keptLine tells whether a line is of the framing alone.
+func keptLine(line []byte) bool {
+	kind, isType := bytes.CutPrefix(line, []byte("event: "))
+	return keptLines[string(line)] || isType && keptValues["type"][string(kind)]
+}
+
+// fillAll overwrites a body that has no structure but its lines.
+func fillAll(body []byte) {
+	for i, c := range body {
+		if c != '\n' && c != '\r' {
+			body[i] = 'x'
+		}
+	}
 }
 
 // place is a container that a document's walk is inside of.
@@ -50,10 +73,12 @@ type place struct {
 	key    string // of the member being read
 	isKey  bool   // a member's name is next
 	opaque bool   // names and values are the user's own
+	vector bool   // numbers are so, too
 }
 
-// neutralDocument rewrites a JSON document in place.
-func neutralDocument(document []byte) error {
+// neutralDocument rewrites a JSON document in place. What is in containers of the
+// opaque names is overwritten, names included.
+func neutralDocument(document []byte, opaqueNames map[string]bool) error {
 	decoder := jsontext.NewDecoder(bytes.NewReader(document), jsontext.AllowDuplicateNames(true))
 	var places []place
 	for before := int64(0); ; {
@@ -71,12 +96,12 @@ func neutralDocument(document []byte) error {
 			before = after
 			continue
 		}
-		key, opaque, isKey := "", false, false
+		key, opaque, vector, isKey := "", false, false, false
 		if len(places) > 0 {
 			top := &places[len(places)-1]
 			isKey = !top.array && top.isKey
 			top.isKey = !isKey
-			key, opaque = top.key, top.opaque
+			key, opaque, vector = top.key, top.opaque, top.vector || numberContainers[top.key]
 		}
 		switch kind {
 		case '"':
@@ -95,7 +120,11 @@ func neutralDocument(document []byte) error {
 			}
 		case '{', '[':
 			// Elements of an array stand under the array's name.
-			places = append(places, place{array: kind == '[', key: key, isKey: true, opaque: opaque || opaqueContainers[key]})
+			places = append(places, place{array: kind == '[', key: key, isKey: true, opaque: opaque || opaqueNames[key], vector: vector})
+		case '0':
+			if vector {
+				fillNumber(document[before:after])
+			}
 		}
 		before = after
 	}
@@ -145,6 +174,21 @@ func fill(raw []byte) {
 		default:
 			i += copy(raw[i:], "😀")
 		}
+	}
+}
+
+// fillNumber overwrites the digits of a number. A leading zero is its form. What
+// may stand before it is no digit.
+func fillNumber(raw []byte) {
+	first := true
+	for i, c := range raw {
+		if c < '0' || c > '9' {
+			continue
+		}
+		if !first || c != '0' {
+			raw[i] = '1'
+		}
+		first = false
 	}
 }
 

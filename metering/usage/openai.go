@@ -1,0 +1,132 @@
+package usage
+
+// The places that OpenAI's formats have in common.
+const (
+	openAIUsageObject field = iota + 128
+	openAIModel
+	openAITier
+	openAIError
+	openAIErrorWord
+	countPrompt
+	countCompletion
+	countTotal
+	countInput
+	countOutput
+	countCached
+	countCachedAudio
+	countCachedImage
+	countCachedHit
+	countMissed
+	countWritten
+	countPromptAudio
+	countPromptImage
+	countPromptVideo
+	countReasoning
+	countOutputText
+	countOutputAudio
+	countOutputImage
+	countSearches
+	countXSearches
+	countFiles
+	countInterpreters
+	countSeconds
+	countPages
+	countCost
+	countTicks
+	countMarketCost
+)
+
+var (
+	openAIUsageNode = openAIUsage(openAIUsageObject)
+	// An error is an object, or a text (xAI).
+	openAIErrorNode = &node{field: openAIError, take: takeValue, marks: true, members: []member{
+		{"code", value(openAIErrorWord)},
+		{"type", value(openAIErrorWord)},
+	}}
+	// openAICommon are the members that the documents of every format have.
+	openAICommon = []member{
+		{"model", value(openAIModel)},
+		{"usage", openAIUsageNode},
+		{"service_tier", value(openAITier)},
+		{"error", openAIErrorNode},
+	}
+)
+
+// openAI reads what OpenAI's formats have in common.
+type openAI struct {
+	outcome
+	profile Profile
+
+	// counts are those of the usage object being read, found the last of the
+	// document that are not all zero, last those of the last whole document that
+	// has any: some providers send running counts.
+	counts, found, last openAICounts
+	sawUsage            bool  // in this document
+	cost                int64 // in pico-dollars, as last told
+}
+
+func (o *openAI) begin(f field) {
+	if f == openAIUsageObject {
+		o.counts = openAICounts{}
+	}
+}
+
+func (o *openAI) end(f field) {
+	switch f {
+	case openAIUsageObject:
+		o.sawUsage = true
+		if o.counts.cost > 0 {
+			o.cost = o.counts.cost
+		}
+		if o.counts.reported() {
+			o.found = o.counts
+		}
+	case openAIError:
+		o.fail()
+	}
+}
+
+func (o *openAI) value(f field, k kind, text []byte) {
+	switch f {
+	case openAIModel:
+		if len(text) > 0 { // empty in Azure's first chunk
+			setName(&o.model, text)
+		}
+	case openAITier:
+		setName(&o.serviceTier, text)
+	case openAIError:
+		if k == kindString {
+			o.fail()
+		}
+	case openAIErrorWord:
+		o.errorKind = o.errorKind.refine(text)
+	default:
+		o.counts.set(f, text)
+	}
+}
+
+// commit takes over the usage of a document, unless that is broken.
+func (o *openAI) commit(whole bool) (more bool) {
+	if !o.sawUsage {
+		return false
+	}
+	if whole && o.found.reported() {
+		o.last, more = o.found, true
+	}
+	o.found, o.sawUsage = openAICounts{}, false
+	return more
+}
+
+func (o *openAI) common() *outcome { return &o.outcome }
+
+func (o *openAI) fill(r *Report) {
+	r.Usage = o.last.usage(o.profile, o.model)
+	r.Reported = o.last.reported()
+	r.ProviderCost = o.cost
+}
+
+// reported tells whether there is anything but a cost.
+func (c openAICounts) reported() bool {
+	c.cost, c.marketCost, c.told = 0, false, false
+	return c != openAICounts{}
+}

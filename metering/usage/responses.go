@@ -1,0 +1,191 @@
+package usage
+
+// responses reads the Responses interface. Its streams say everything up to three
+// times: in deltas, in the items that they make, and in the whole at the end.
+type responses struct {
+	openAI
+
+	// Of the document being read.
+	event          responseEvent
+	typed          bool // it is an event
+	delta          length2
+	status, reason string
+	alone          responseItem   // the item that it is about
+	list           responseOutput // the list of its output
+	listed         bool
+	toolUse        responseTools
+
+	item               responseItem // being read
+	toolKind, toolName string       // of the tool being read
+
+	items responseOutput // that have ended
+	whole responseOutput // the last list
+	tools responseTools
+	// imageModel makes the images that the model asks for.
+	imageModel string
+}
+
+// responseTools is what a response says of the tools that it used.
+type responseTools struct {
+	searches int64
+	told     bool // the number of searches
+	images   openAICounts
+}
+
+func (r *responses) begin(f field) {
+	switch f {
+	case responseOutputList:
+		r.list, r.listed = responseOutput{}, true
+	case responseListed, responseAlone:
+		r.item = responseItem{}
+	case responseTool:
+		r.toolKind, r.toolName = "", ""
+	case responseImages:
+		r.counts = openAICounts{}
+	default:
+		r.openAI.begin(f)
+	}
+}
+
+func (r *responses) end(f field) {
+	switch f {
+	case responseListed:
+		r.list.add(&r.item)
+		r.content = r.content || r.item.shows()
+	case responseAlone:
+		r.alone = r.item
+		r.content = r.content || r.item.shows()
+	case responseTool:
+		if r.toolKind == "image_generation" && r.toolName != "" {
+			r.imageModel = r.toolName
+		}
+	case responseImages:
+		r.toolUse.images = r.counts
+	default:
+		r.openAI.end(f)
+	}
+}
+
+func (r *responses) value(f field, k kind, text []byte) {
+	if k == kindNull {
+		return
+	}
+	switch f {
+	case responseType:
+		r.typed, r.event = true, responseEventOf(text)
+		switch r.event {
+		case eventTerminal:
+			r.final = true
+		case eventFailed, eventError:
+			r.fail()
+		}
+	case responseStatus:
+		setName(&r.status, text)
+	case responseReason:
+		setName(&r.reason, text)
+	case responseItemType:
+		r.item.kind = itemKindOf(text)
+	case responseRole:
+		r.item.foreign = string(text) != "assistant"
+	case responseAction:
+		r.item.browsing = string(text) == "open_page" || string(text) == "find_in_page"
+	case responseContainer:
+		r.item.container = fingerprint(text)
+	case responseSearches:
+		r.toolUse.searches, r.toolUse.told = count(text), true
+	case responseToolKind:
+		setName(&r.toolKind, text)
+	case responseToolModel:
+		setName(&r.toolName, text)
+	default:
+		r.openAI.value(f, k, text)
+	}
+}
+
+func (r *responses) length(f field, bytes, runes int64) {
+	switch f {
+	case responseDelta:
+		r.delta = length2{bytes, runes}
+	case responseText:
+		r.item.text.add(bytes, runes)
+	case responseReasoning:
+		r.item.thought.add(bytes, runes)
+	case responseMedia:
+		r.item.media += bytes
+	case responsePreview:
+		r.present()
+	default: // an item that has not the form of one, or something new in one
+		r.item.present = true
+	}
+}
+
+func (r *responses) endDocument(whole bool) {
+	switch r.event {
+	case eventText:
+		r.text(r.delta.bytes, r.delta.runes)
+	case eventReasoning:
+		r.reasoning(r.delta.bytes, r.delta.runes)
+	case eventAudio:
+		r.media(r.delta.bytes)
+	case eventItemDone:
+		r.items.add(&r.alone)
+	}
+	if whole && r.listed {
+		r.whole = r.list
+		r.reasoned = r.reasoned || r.list.thought
+	}
+	// What used no tools of the provider's says zero.
+	if whole && (r.toolUse != responseTools{}) {
+		r.tools = r.toolUse
+	}
+	if !r.typed || r.event == eventTerminal || r.event == eventFailed {
+		r.finish()
+	}
+	r.commit(whole)
+	r.event, r.typed, r.delta = eventOther, false, length2{}
+	if r.listed || r.status != "" || r.alone != (responseItem{}) || r.toolUse != (responseTools{}) {
+		r.alone, r.listed, r.toolUse = responseItem{}, false, responseTools{}
+		r.status, r.reason = "", ""
+	}
+}
+
+// finish notes how a response ended.
+func (r *responses) finish() {
+	switch {
+	case r.status == "incomplete" && r.reason != "":
+		r.finishReason = r.status + ":" + r.reason
+	case r.status != "":
+		r.finishReason = r.status
+	}
+	if r.status == "failed" {
+		r.fail()
+	}
+}
+
+func (r *responses) fill(report *Report) {
+	// The interface includes reasoning with every provider.
+	report.Usage = r.last.usage(ProfileStandard, r.model)
+	report.Reported = r.last.reported()
+	report.ProviderCost = r.cost
+
+	for _, other := range []responseOutput{r.items, r.whole} {
+		if other.text.bytes > report.OutputBytes {
+			report.OutputBytes, report.OutputRunes = other.text.bytes, other.text.runes
+		}
+		report.OutputMediaBytes = max(report.OutputMediaBytes, other.media)
+	}
+	// Numbers that the provider tells hold, else its calls are counted: xAI tells
+	// those of all tools, OpenAI that of searches.
+	counted := r.items.units.atLeast(r.whole.units)
+	units := &report.Usage.Units
+	switch {
+	case r.last.told:
+		counted = Units{Images: counted.Images}
+	case r.tools.told:
+		counted.WebSearch = r.tools.searches
+	}
+	*units = units.orElse(counted)
+	if r.tools.images.reported() {
+		report.Passes = append(report.Passes, Pass{Model: r.imageModel, Usage: r.tools.images.imageUsage(ProfileStandard, r.imageModel)})
+	}
+}
