@@ -173,8 +173,10 @@ func usageFacts(u usage.Usage) []string {
 		{"  cache write, 5 minutes", u.CacheWrite5m}, {"  cache write, 1 hour", u.CacheWrite1h},
 		{"  audio input", u.InputAudio}, {"  image input", u.InputImage}, {"  video input", u.InputVideo},
 		{"  audio cache read", u.CacheReadAudio}, {"  image cache read", u.CacheReadImage}, {"  video cache read", u.CacheReadVideo},
-		{"  output", u.Output}, {"    of it reasoning", u.Reasoning}, {"  audio output", u.OutputAudio}, {"  image output", u.OutputImage},
-		{"web searches", u.Units.WebSearch}, {"web fetches", u.Units.WebFetch},
+		{"  output", u.Output}, {"    of it reasoning", u.Reasoning}, {"  audio output", u.OutputAudio}, {"  image output", u.OutputImage}, {"  video output", u.OutputVideo},
+		{"web searches", u.Units.WebSearch}, {"web fetches", u.Units.WebFetch}, {"searches of X", u.Units.XSearch},
+		{"file searches", u.Units.FileSearch}, {"code containers", u.Units.CodeInterpreter}, {"images", u.Units.Images},
+		{"characters", u.Units.Characters}, {"milliseconds of audio", u.Units.Milliseconds}, {"pages", u.Units.Pages},
 	} {
 		if class.count != 0 {
 			facts = append(facts, class.name, count(class.count))
