@@ -91,6 +91,9 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		h.listModels(ex)
 		return nil
 	}
+	if err := ex.runtime.ready(); err != nil {
+		return err
+	}
 	ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody)
 	if errors.Is(err, errBodyTooLarge) {
 		return dialect.NewError(dialect.CodeBodyTooLarge).WithMessage("The request body is larger than " + humanize.Comma(h.MaxBody) +
