@@ -135,10 +135,23 @@ check() {
 	go test -race ./...
 }
 
+usage() {
+	cat <<'EOF'
+usage: ./xcaddy.sh [build|run|test]
+
+  ./xcaddy.sh        builds ./caddy with this plugin in it
+  ./xcaddy.sh run    starts a demo on loopback: no provider key needed (run --help says more)
+  ./xcaddy.sh test   installs what the tests need, then runs every check
+EOF
+}
+
+case ${1-} in
+	-h | --help | help) usage; exit ;;
+esac
 command -v go >/dev/null || fail "Go is missing; version $(awk '$1 == "go" { print $2 }' go.mod) or newer is needed: https://go.dev/dl/"
 case ${1-} in
 	'' | build) build ;;
 	run) shift; run "$@" ;;
 	test) check ;;
-	*) fail "usage: ./xcaddy.sh [build|run|test]" ;;
+	*) usage >&2; fail "there is no use called $1" ;;
 esac

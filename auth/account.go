@@ -13,13 +13,15 @@ type Status string
 const (
 	StatusActive    Status = "active"
 	StatusSuspended Status = "suspended"
+	// StatusErased is for good: the account has no name any more, and no key that works.
+	StatusErased Status = "erased"
 )
 
 // Account is the holder of a balance and of keys.
 type Account struct {
 	ID       string // UUIDv7
-	Email    string // as NormalizeEmail writes it; unique
-	Username string // as NormalizeUsername writes it; unique
+	Email    string // as NormalizeEmail writes it; unique; empty when erased
+	Username string // as NormalizeUsername writes it; unique; empty when erased
 	// Group names the price group, as ValidateGroup allows it; empty is the default group.
 	Group  string
 	Status Status

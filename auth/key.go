@@ -14,7 +14,10 @@ type Key struct {
 	Hash      Hash
 	// Models holds the patterns of models that the key may call, as
 	// ValidateModelPattern allows them. Empty allows every model.
-	Models    []string
+	Models []string
+	// ExactCaps refuses a request whose worst case the credit does not cover, rather
+	// than asking for a shorter answer.
+	ExactCaps bool
 	CreatedAt time.Time
 	// ExpiresAt is zero for a key that does not expire.
 	ExpiresAt time.Time

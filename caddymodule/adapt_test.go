@@ -175,7 +175,7 @@ func TestAdaptDocumented(t *testing.T) {
 // completed makes a whole Caddyfile of lines of the faregate global option.
 func completed(text string) string {
 	first, _, _ := strings.Cut(text, " ")
-	if !slices.Contains([]string{"store", "provider", "model", "access_log"}, first) {
+	if !slices.Contains([]string{"store", "provider", "model", "prices", "access_log"}, first) {
 		return text
 	}
 	if first == "model" {

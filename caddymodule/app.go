@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -34,21 +35,39 @@ type App struct {
 	// which any number of gateways can share. Default: sqlite.
 	Store string `json:"store,omitempty"`
 
+	// What this gateway is called among those that share the store. Two that run at
+	// the same time must have different names; one that keeps its name takes its
+	// credit back at once when it starts again after a crash. Placeholders are allowed,
+	// like {env.HOSTNAME}. Default: "main" for a file, a new name at every start for
+	// a database. Another name counts from the next start of the process on.
+	Node string `json:"node,omitempty"`
+
+	// How long usage records are kept, in whole days; 0 keeps them for ever. What
+	// accounts paid stays in the books as sums of each day. Default: 400 days.
+	Retention *caddy.Duration `json:"retention,omitempty"`
+
 	// Where requests go, in order of preference for a model that several serve.
 	Providers []Provider `json:"providers,omitempty"`
 
 	// Model names of our own, and prices other than the price book's.
 	Models []Model `json:"models,omitempty"`
 
+	// A price file, whose prices take precedence over those that come with Faregate.
+	// It is read again when it changes. Default: none.
+	Prices string `json:"prices,omitempty"`
+
 	// Which access log is written: ours, of metadata only (the default), or
 	// "caddy", which logs headers, addresses and URIs.
 	AccessLog string `json:"access_log,omitempty"`
 
 	ctx        caddy.Context
+	events     *caddyevents.App
 	logger     *zap.Logger
 	now        func() time.Time
 	runtime    *runtime
-	catalogue  *upstream.Catalogue
+	node       string
+	prices     *price.Source
+	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
 	simulators []*simulatorServer
 
@@ -73,8 +92,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	events, err := ctx.App("events")
+	if err != nil {
+		return err
+	}
+	a.events = events.(*caddyevents.App)
 	address, err := resolveStoreURL(a.Store)
 	if err != nil {
+		return err
+	}
+	if a.node, err = resolveNode(a.Node); err != nil {
 		return err
 	}
 	if err := a.buildCatalogue(); err != nil {
@@ -111,6 +138,9 @@ func (a *App) check() error {
 	if err := checkStoreSecret(a.Store); err != nil {
 		return err
 	}
+	if err := checkRetention(a.Retention); err != nil {
+		return err
+	}
 	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
 		return fmt.Errorf("access_log %q: leave it out, or say caddy", a.AccessLog)
 	}
@@ -138,7 +168,9 @@ func (a *App) buildCatalogue() error {
 	}
 	var models []upstream.Alias
 	for _, configured := range a.Models {
-		alias := upstream.Alias{Name: configured.Name}
+		alias := upstream.Alias{Name: configured.Name, Limits: upstream.Limits{
+			ContextLength: configured.ContextLength, OutputLimit: configured.OutputLimit,
+		}}
 		for _, target := range configured.To {
 			name, model, _ := strings.Cut(target, "/")
 			i := slices.IndexFunc(providers, func(p *upstream.Provider) bool { return p.Name == name })
@@ -164,14 +196,13 @@ func (a *App) buildCatalogue() error {
 		models = append(models, alias)
 	}
 	var err error
-	a.catalogue, err = upstream.NewCatalogue(price.Embedded(), providers, models)
-	if err != nil {
+	if a.prices, err = price.NewSource(price.Embedded(), a.Prices); err != nil {
 		return err
 	}
-	for _, name := range a.catalogue.Unpriced() {
-		a.logger.Warn("a model has no price and is refused; add a price to it in the configuration", zap.String("model", name))
-	}
-	return nil
+	a.catalogues = &catalogues{of: func(book *price.Book) (*upstream.Catalogue, error) {
+		return upstream.NewCatalogue(book, providers, models)
+	}}
+	return a.priceCatalogue()
 }
 
 // buildProvider returns nil for a provider none of whose keys is set.
@@ -217,7 +248,21 @@ func (a *App) Start() error {
 	if err := a.boundGracePeriod(); err != nil {
 		return err
 	}
-	return a.begin()
+	if err := a.checkChains(); err != nil {
+		return err
+	}
+	if err := a.begin(); err != nil {
+		return err
+	}
+	names := make([]string, 0, len(a.Providers))
+	for provider := range a.transports {
+		names = append(names, provider.Name)
+	}
+	slices.Sort(names)
+	kind, _, _ := strings.Cut(a.runtime.address, ":")
+	a.logger.Info("the gateway is ready", zap.String("store", kind), zap.String("node", a.runtime.node),
+		zap.Strings("providers", names), zap.Int("models", len(a.catalogue().Models())))
+	return nil
 }
 
 // open starts the simulators and opens the store.
@@ -228,7 +273,11 @@ func (a *App) open() error {
 			return err
 		}
 	}
-	return a.runtime.start()
+	if err := a.runtime.start(a); err != nil {
+		return err
+	}
+	a.followPrices()
+	return nil
 }
 
 // boundGracePeriod sets Caddy's grace period where the configuration does not. The
@@ -253,7 +302,11 @@ func (a *App) Stop() error { return nil }
 // keep the runtime open.
 func (a *App) Cleanup() error {
 	var errs []error
+	if a.catalogues != nil {
+		a.catalogues.stopFollowing()
+	}
 	if a.runtime != nil {
+		a.runtime.retentions.leave(a)
 		if _, err := runtimes.Delete(a.runtime.address); err != nil {
 			errs = append(errs, fmt.Errorf("closing the store: %w", err))
 		}
@@ -273,6 +326,10 @@ func (a *App) Cleanup() error {
 func (a *App) transportOf(provider *upstream.Provider) *http.Transport {
 	return a.transports[provider]
 }
+
+// emit tells the handlers of an event, of the origin faregate. They run before it
+// returns.
+func (a *App) emit(event string, data map[string]any) { a.events.Emit(a.ctx, event, data) }
 
 // appOf returns the app that a handler belongs to.
 func appOf(ctx caddy.Context) (*App, error) {

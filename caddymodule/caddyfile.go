@@ -29,6 +29,8 @@ func init() {
 //
 //	faregate {
 //		store      sqlite [<path>]
+//		node       <name>
+//		retention  <duration>|forever
 //		provider   <name> <key...>
 //		provider   <name> {
 //			dialect  openai|anthropic|google
@@ -44,7 +46,10 @@ func init() {
 //				above <tokens> <class> <dollars>...
 //				unit  <name> <dollars>
 //			}
+//			context_length <tokens>
+//			output_limit   <tokens>
 //		}
+//		prices     <file>
 //		access_log caddy
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -62,17 +67,27 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		switch d.Val() {
 		case "store":
 			err = app.parseStore(d)
+		case "node":
+			err = app.parseNode(d)
+		case "retention":
+			err = app.parseRetention(d)
 		case "provider":
 			err = app.parseProvider(d)
 		case "model":
 			models = append(models, *d)
 			err = app.parseModel(d)
+		case "prices":
+			if app.Prices != "" {
+				err = d.Err("prices is given twice")
+			} else if !d.AllArgs(&app.Prices) || app.Prices == "" {
+				err = d.Err("prices takes one price file, like: prices /etc/caddy/prices.json")
+			}
 		case "access_log":
 			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, provider, model or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, prices or access_log")
 		}
 		if err != nil {
 			return nil, err
@@ -100,6 +115,39 @@ func (a *App) parseStore(d *caddyfile.Dispenser) error {
 	default: // not quoted: a database's address may hold a password
 		return d.Err("store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db")
 	}
+	return nil
+}
+
+func (a *App) parseNode(d *caddyfile.Dispenser) error {
+	if a.Node != "" {
+		return d.Err("node is given twice")
+	}
+	if !d.AllArgs(&a.Node) || a.Node == "" {
+		return d.Err("node takes one name, like: node gateway-1, or a placeholder, like {env.HOSTNAME}")
+	}
+	return nil
+}
+
+func (a *App) parseRetention(d *caddyfile.Dispenser) error {
+	if a.Retention != nil {
+		return d.Err("retention is given twice")
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return d.Err("retention takes one duration, like 400d, or forever")
+	}
+	var keep caddy.Duration
+	if text != "forever" && text != "0" {
+		duration, err := caddy.ParseDuration(text)
+		if err != nil {
+			return d.Errf("retention %q is not a duration, like 400d or 9600h, nor forever", text)
+		}
+		keep = caddy.Duration(duration)
+	}
+	if err := checkRetention(&keep); err != nil {
+		return d.WrapErr(err)
+	}
+	a.Retention = &keep
 	return nil
 }
 
@@ -178,8 +226,16 @@ func (a *App) parseModel(d *caddyfile.Dispenser) error {
 				return err
 			}
 			model.Price = definition
+		case "context_length":
+			if err := parseTokens(d, &model.ContextLength); err != nil {
+				return err
+			}
+		case "output_limit":
+			if err := parseTokens(d, &model.OutputLimit); err != nil {
+				return err
+			}
 		default:
-			return unknownSubdirective(d, "model", "to or price")
+			return unknownSubdirective(d, "model", "to, price, context_length or output_limit")
 		}
 	}
 	if slices.ContainsFunc(a.Models, func(m Model) bool { return m.Name == model.Name }) {
@@ -187,6 +243,22 @@ func (a *App) parseModel(d *caddyfile.Dispenser) error {
 	}
 	a.Models = append(a.Models, model)
 	return nil
+}
+
+// parseTokens reads a line with one number of tokens.
+func parseTokens(d *caddyfile.Dispenser, into *int64) error {
+	name := d.Val()
+	var text string
+	if *into != 0 {
+		return d.Errf("%s is given twice", name)
+	}
+	if d.AllArgs(&text) {
+		if tokens, err := strconv.ParseInt(text, 10, 64); err == nil && tokens > 0 && tokens <= maxLimit {
+			*into = tokens
+			return nil
+		}
+	}
+	return d.Errf("%s takes one number of tokens, like: %s 128000", name, name)
 }
 
 // parsePrice reads a price line. It is compiled here already, so that a mistake is

@@ -12,6 +12,7 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/metering"
 )
 
 // accountJSON is an account as scripts see it.
@@ -23,22 +24,32 @@ type accountJSON struct {
 	Status          auth.Status `json:"status"`
 	SuspendedReason string      `json:"suspended_reason,omitempty"`
 	CreatedAt       instant     `json:"created_at"`
+	// Receivable is what the account owes; only account show tells it here.
+	Receivable metering.Nanos `json:"receivable,omitzero"`
 }
 
 func accountForJSON(a *auth.Account) accountJSON {
-	return accountJSON{a.ID, a.Email, a.Username, a.Group, a.Status, a.SuspendedReason, instant(a.CreatedAt)}
+	return accountJSON{
+		ID: a.ID, Email: a.Email, Username: a.Username, Group: a.Group,
+		Status: a.Status, SuspendedReason: a.SuspendedReason, CreatedAt: instant(a.CreatedAt),
+	}
 }
 
-func printAccount(found *output, a *auth.Account) {
-	found.facts(accountForJSON(a),
+func printAccount(found *output, a *auth.Account) { printAccountAndOwed(found, a, 0) }
+
+func printAccountAndOwed(found *output, a *auth.Account, owed metering.Nanos) {
+	answer := accountForJSON(a)
+	answer.Receivable = owed
+	found.facts(answer,
 		"id", a.ID, "e-mail", a.Email, "username", a.Username, "group", a.Group,
-		"status", string(a.Status), "reason", a.SuspendedReason, "created", shown(a.CreatedAt))
+		"status", string(a.Status), "reason", a.SuspendedReason, "created", shown(a.CreatedAt), "owed after a charge-back", someDollars(owed))
 }
 
 func (c *commandLine) accountCommand() *cobra.Command {
-	account := &cobra.Command{Use: "account", Short: "Create, show, suspend and resume accounts"}
+	account := &cobra.Command{Use: "account", Short: "Create, show, edit, suspend, export and erase accounts"}
 	onlyCommands(account)
-	account.AddCommand(c.accountCreateCommand(), c.accountListCommand(), c.accountShowCommand(), c.accountSuspendCommand(), c.accountResumeCommand())
+	account.AddCommand(c.accountCreateCommand(), c.accountListCommand(), c.accountShowCommand(), c.accountEditCommand(),
+		c.accountSuspendCommand(), c.accountResumeCommand(), c.accountExportCommand(), c.accountEraseCommand())
 	return account
 }
 
@@ -134,7 +145,7 @@ func (c *commandLine) accountListCommand() *cobra.Command {
 		Short: "List all accounts, oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				accounts, err := books.ListAccounts(cmd.Context())
 				if err != nil {
 					return err
@@ -155,12 +166,16 @@ func (c *commandLine) accountShowCommand() *cobra.Command {
 		Short: "Show one account",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				account, err := findAccount(cmd, books, args[0])
 				if err != nil {
 					return err
 				}
-				printAccount(found, account)
+				balance, err := books.Balance(cmd.Context(), account.ID)
+				if err != nil {
+					return err
+				}
+				printAccountAndOwed(found, account, balance.Owed)
 				return nil
 			})
 		},

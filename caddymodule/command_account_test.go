@@ -106,7 +106,7 @@ func TestAccountMistakes(t *testing.T) {
 		{[]string{"--reason", "say why"}, []string{"account", "suspend", "ada", "--reason", " "}},
 		{[]string{"--reason", "one line"}, []string{"account", "suspend", "ada", "--reason", "a\x1bb"}},
 		{[]string{"arg"}, []string{"account", "show"}},
-		{[]string{"say which command", "create, list"}, []string{"account"}},
+		{[]string{"say which command", "create, edit"}, []string{"account"}},
 		{[]string{`no command "remove"`, "suspend"}, []string{"account", "remove", "ada"}},
 		{[]string{`no command "acount"`, "account"}, []string{"acount", "list"}},
 		{[]string{"unknown flag"}, []string{"account", "list", "--all"}},

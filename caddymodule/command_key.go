@@ -12,6 +12,8 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
 )
 
 // keyJSON is a key as scripts see it. Only the answer to its creation has the secret.
@@ -22,9 +24,15 @@ type keyJSON struct {
 	Name      string   `json:"name"`
 	Status    string   `json:"status"`
 	Models    []string `json:"models"`
-	CreatedAt instant  `json:"created_at"`
-	ExpiresAt instant  `json:"expires_at,omitzero"`
-	RevokedAt instant  `json:"revoked_at,omitzero"`
+	// SpendLimit, Spent and Per are there for a key with a limit. Spent is that of the
+	// present period.
+	SpendLimit *metering.Nanos `json:"spend_limit,omitempty"`
+	Spent      *metering.Nanos `json:"spent,omitempty"`
+	Per        ledger.Period   `json:"per,omitempty"`
+	ExactCaps  bool            `json:"exact_caps"`
+	CreatedAt  instant         `json:"created_at"`
+	ExpiresAt  instant         `json:"expires_at,omitzero"`
+	RevokedAt  instant         `json:"revoked_at,omitzero"`
 }
 
 // revokedJSON is the answer to a revocation.
@@ -33,18 +41,39 @@ type revokedJSON struct {
 	Status string `json:"status"`
 }
 
-func (c *commandLine) keyForJSON(k *auth.Key) keyJSON {
+func (c *commandLine) keyForJSON(k *store.LimitedKey) keyJSON {
 	models := k.Models
 	if models == nil {
 		models = []string{} // a list in every answer, not null
 	}
-	return keyJSON{
-		ID: k.ID, AccountID: k.AccountID, Name: k.Name, Status: c.keyStatus(k), Models: models,
+	answer := keyJSON{
+		ID: k.ID, AccountID: k.AccountID, Name: k.Name, Status: c.keyStatus(k), Models: models, ExactCaps: k.ExactCaps,
 		CreatedAt: instant(k.CreatedAt), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 	}
+	if k.Limit != nil {
+		answer.SpendLimit, answer.Spent, answer.Per = &k.Limit.Amount, &k.Spent, k.Limit.Period
+	}
+	return answer
 }
 
-func (c *commandLine) keyStatus(k *auth.Key) string {
+// limitFacts are a key's limit, what is spent of it and its period, for people; empty
+// without a limit.
+func limitFacts(k *store.LimitedKey) (limit, spent, per string) {
+	if k.Limit == nil {
+		return "", "", ""
+	}
+	return k.Limit.Amount.String(), k.Spent.String(), string(k.Limit.Period)
+}
+
+// capsFact says what becomes of an output cap that the credit does not cover.
+func capsFact(k *store.LimitedKey) string {
+	if k.ExactCaps {
+		return "exact"
+	}
+	return ""
+}
+
+func (c *commandLine) keyStatus(k *store.LimitedKey) string {
 	switch {
 	case k.Revoked():
 		return "revoked"
@@ -55,17 +84,18 @@ func (c *commandLine) keyStatus(k *auth.Key) string {
 }
 
 func (c *commandLine) keyCommand() *cobra.Command {
-	key := &cobra.Command{Use: "key", Short: "Create, list and revoke keys"}
+	key := &cobra.Command{Use: "key", Short: "Create, list, change and revoke keys"}
 	onlyCommands(key)
-	key.AddCommand(c.keyCreateCommand(), c.keyListCommand(), c.keyRevokeCommand())
+	key.AddCommand(c.keyCreateCommand(), c.keyListCommand(), c.keyEditCommand(), c.keyRevokeCommand())
 	return key
 }
 
 func (c *commandLine) keyCreateCommand() *cobra.Command {
-	var account, name, expires string
+	var account, name, expires, limit, per string
 	var models []string
+	var exactCaps bool
 	create := &cobra.Command{
-		Use:   "create --account ACCOUNT --name NAME [--expires 720h] [--models a,b*]",
+		Use:   "create --account ACCOUNT --name NAME [--expires 720h] [--models a,b*] [--spend-limit 10.00 [--per day|week|month]] [--exact-caps]",
 		Short: "Create a key; its secret is shown this once",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,6 +103,10 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if key.Limit, err = newKeyLimit(limit, per); err != nil {
+				return err
+			}
+			key.ExactCaps = exactCaps
 			return c.withStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, account)
 				if err != nil {
@@ -86,13 +120,15 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 				if key.Hash, err = auth.HashSecret(secret.Reveal()); err != nil {
 					return err
 				}
-				if err := books.CreateKey(cmd.Context(), key); err != nil {
+				if err := books.CreateLimitedKey(cmd.Context(), key); err != nil {
 					return err
 				}
 				answer := c.keyForJSON(key)
 				answer.Secret = secret.Reveal()
+				limit, _, per := limitFacts(key)
 				found.facts(answer, "id", key.ID, "name", key.Name, "account", holder.Username,
-					"models", strings.Join(key.Models, ","), "expires", shown(key.ExpiresAt),
+					"models", strings.Join(key.Models, ","), "spend limit USD", limit, "per", per, "output caps", capsFact(key),
+					"expires", shown(key.ExpiresAt),
 					"secret", secret.Reveal(), "", "This is the only time that the secret is shown: keep it now.")
 				return nil
 			})
@@ -102,33 +138,49 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	create.Flags().StringVar(&name, "name", "", "what the key is for, like laptop or ci")
 	create.Flags().StringVar(&expires, "expires", "", "how long the key works, like 720h or 30d; for ever if not given")
 	create.Flags().StringSliceVar(&models, "models", nil, "the models that the key may call, * at the end for all that begin so; all if not given")
+	create.Flags().StringVar(&limit, "spend-limit", "", "dollars that the key may spend, like 10.00; as much as the account has if not given")
+	create.Flags().StringVar(&per, "per", "", "how often the spend limit starts afresh: day, week or month, in UTC; never if not given")
+	create.Flags().BoolVar(&exactCaps, "exact-caps", false, exactCapsUsage)
 	return requires(create, "account", "name")
 }
 
-func (c *commandLine) newKey(name, expires string, models []string) (*auth.Key, error) {
-	key := &auth.Key{CreatedAt: c.now()}
+func (c *commandLine) newKey(name, expires string, models []string) (*store.LimitedKey, error) {
+	key := &store.LimitedKey{Key: auth.Key{CreatedAt: c.now()}}
 	var err error
 	if key.Name, err = auth.NormalizeKeyName(name); err != nil {
 		return nil, fmt.Errorf("--name: %w", err)
 	}
 	if expires != "" {
-		life, err := caddy.ParseDuration(expires)
-		if err != nil || life < time.Second {
-			return nil, fmt.Errorf("--expires %q: write how long the key shall work, like 720h or 30d", expires)
+		if key.ExpiresAt, err = c.expiry(expires); err != nil {
+			return nil, err
 		}
-		key.ExpiresAt = key.CreatedAt.Add(life)
 	}
-	for _, pattern := range models {
+	if key.Models, err = parseModels(models); err != nil {
+		return nil, err
+	}
+	key.ID, err = c.newID()
+	return key, err
+}
+
+func (c *commandLine) expiry(text string) (time.Time, error) {
+	life, err := caddy.ParseDuration(text)
+	if err != nil || life < time.Second {
+		return time.Time{}, fmt.Errorf("--expires %q: write how long the key shall work from now on, like 720h or 30d", text)
+	}
+	return c.now().Add(life), nil
+}
+
+func parseModels(patterns []string) (models []string, err error) {
+	for _, pattern := range patterns {
 		pattern = strings.TrimSpace(pattern)
 		if err := auth.ValidateModelPattern(pattern); err != nil {
 			return nil, fmt.Errorf("--models: %w", err)
 		}
-		if !slices.Contains(key.Models, pattern) {
-			key.Models = append(key.Models, pattern)
+		if !slices.Contains(models, pattern) {
+			models = append(models, pattern)
 		}
 	}
-	key.ID, err = c.newID()
-	return key, err
+	return models, nil
 }
 
 func (c *commandLine) keyListCommand() *cobra.Command {
@@ -138,22 +190,20 @@ func (c *commandLine) keyListCommand() *cobra.Command {
 		Short: "List the keys of an account, oldest first, without their secrets",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, account)
 				if err != nil {
 					return err
 				}
-				keys, err := books.ListKeys(cmd.Context(), holder.ID)
+				keys, err := books.ListLimitedKeys(cmd.Context(), holder.ID)
 				if err != nil {
 					return err
 				}
-				found.header("ID", "NAME", "STATUS", "MODELS", "CREATED", "EXPIRES", "REVOKED")
+				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "CREATED", "EXPIRES", "REVOKED")
 				for _, k := range keys {
-					allowed := strings.Join(k.Models, ",")
-					if allowed == "" {
-						allowed = "all"
-					}
-					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowed, shown(k.CreatedAt), shown(k.ExpiresAt), shown(k.RevokedAt))
+					limit, spent, per := limitFacts(k)
+					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowedModels(k), limit, spent, per, capsFact(k),
+						shown(k.CreatedAt), shown(k.ExpiresAt), shown(k.RevokedAt))
 				}
 				return nil
 			})
@@ -170,17 +220,12 @@ func (c *commandLine) keyRevokeCommand() *cobra.Command {
 		Long:  "Ends a key for good; the server refuses it within a second. KEY is the id of the key, as key list shows it. Revoking it again changes nothing.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if strings.HasPrefix(args[0], "sk-") {
-				// It is in the shell's history and in the process list already.
-				return errors.New("name the key by its id (key list shows it), not by its secret; treat a secret that was typed here as leaked")
+			id, err := keyID(args[0])
+			if err != nil {
+				return err
 			}
 			return c.withStore(cmd, func(books *store.Store, found *output) error {
-				id := strings.ToLower(args[0])
-				err := books.RevokeKey(cmd.Context(), id, c.now())
-				if errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("there is no key %q: name it by its id, as key list shows it: %w", args[0], err)
-				}
-				if err != nil {
+				if err := noSuchKey(args[0], books.RevokeKey(cmd.Context(), id, c.now())); err != nil {
 					return err
 				}
 				found.facts(revokedJSON{id, "revoked"}, "id", id, "status", "revoked")
@@ -188,4 +233,20 @@ func (c *commandLine) keyRevokeCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// keyID is the id of a key that an operator names.
+func keyID(named string) (string, error) {
+	if strings.HasPrefix(named, "sk-") {
+		// It is in the shell's history and in the process list already.
+		return "", errors.New("name the key by its id (key list shows it), not by its secret; treat a secret that was typed here as leaked")
+	}
+	return strings.ToLower(named), nil
+}
+
+func noSuchKey(named string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("there is no key %q: name it by its id, as key list shows it: %w", named, err)
+	}
+	return err
 }

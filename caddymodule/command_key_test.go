@@ -14,7 +14,7 @@ func TestKeyCommands(t *testing.T) {
 	ada := term.account("ada")
 	var first keyFields
 	printed := term.json(&first, "key", "create", "--account", "ada@example.com", "--name", "my laptop")
-	wantText(t, printed, `{"id":"{key}","secret":"{secret}","account_id":"{ada}","name":"my laptop","status":"active","models":[],"created_at":"2026-11-23T12:00:00.123456Z"}
+	wantText(t, printed, `{"id":"{key}","secret":"{secret}","account_id":"{ada}","name":"my laptop","status":"active","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z"}
 `, "{ada}", ada, "{key}", first.ID, "{secret}", first.Secret)
 	// The server takes the secret that was printed.
 	verifier := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }})
@@ -48,12 +48,12 @@ secret   {secret}
 	}
 
 	term.now = term.now.Add(30 * 24 * time.Hour)
-	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 CREATED               EXPIRES               REVOKED
-{1}  my laptop  revoked  all                    2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
-{2}  ci         expired  gpt-*,claude-opus-4-6  2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  CREATED               EXPIRES               REVOKED
+{1}  my laptop  revoked  all                                                     2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6                                   2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
 `, "{1}", first.ID, "{2}", second.KeyID)
-	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
-{"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
+	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
+{"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"exact_caps":false,"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
 `, "{ada}", ada, "{1}", first.ID, "{2}", second.KeyID)
 }
 
@@ -64,13 +64,14 @@ type keyFields struct {
 	Name      string   `json:"name"`
 	Status    string   `json:"status"`
 	Models    []string `json:"models"`
+	ExactCaps bool     `json:"exact_caps"`
 	CreatedAt string   `json:"created_at"`
 }
 
 func TestKeyMistakes(t *testing.T) {
 	term, _ := newTerminal(t)
 	term.account("ada")
-	_, secret := term.key("ada")
+	id, secret := term.key("ada")
 	for _, row := range []struct {
 		words     []string
 		arguments []string
@@ -85,6 +86,19 @@ func TestKeyMistakes(t *testing.T) {
 		{[]string{"--models", `"gpt*5"`}, []string{"key", "create", "--account", "ada", "--name", "x", "--models", "a,gpt*5"}},
 		{[]string{`no key "0199e0a0-7c1c-7000-8000-000000000000"`, "key list"}, []string{"key", "revoke", "0199e0a0-7c1c-7000-8000-000000000000"}},
 		{[]string{"by its id", "leaked"}, []string{"key", "revoke", secret}},
+		{[]string{"--spend-limit", `"ten"`}, []string{"key", "create", "--account", "ada", "--name", "x", "--spend-limit", "ten"}},
+		{[]string{"--spend-limit", `"-1"`}, []string{"key", "create", "--account", "ada", "--name", "x", "--spend-limit=-1"}},
+		{[]string{"--per", "--spend-limit"}, []string{"key", "create", "--account", "ada", "--name", "x", "--per", "day"}},
+		{[]string{"--per", `"year"`, "month"}, []string{"key", "create", "--account", "ada", "--name", "x", "--spend-limit", "1", "--per", "year"}},
+		{[]string{`no key "0199e0a0-7c1c-7000-8000-000000000000"`, "key list"}, []string{"key", "edit", "0199e0a0-7c1c-7000-8000-000000000000", "--name", "x"}},
+		{[]string{"by its id", "leaked"}, []string{"key", "edit", secret, "--name", "x"}},
+		{[]string{"nothing to change", "--spend-limit"}, []string{"key", "edit", id}},
+		{[]string{"--name is empty"}, []string{"key", "edit", id, "--name", ""}},
+		{[]string{"--expires", "30d"}, []string{"key", "edit", id, "--expires", "tomorrow"}},
+		{[]string{"--models", `"gpt*5"`}, []string{"key", "edit", id, "--models", "gpt*5"}},
+		{[]string{"--per", "no spend limit yet", "--spend-limit"}, []string{"key", "edit", id, "--per", "day"}},
+		{[]string{"--per", "leave it out"}, []string{"key", "edit", id, "--spend-limit", "none", "--per", "day"}},
+		{[]string{"--spend-limit", `"some"`}, []string{"key", "edit", id, "--spend-limit", "some"}},
 		{[]string{`no command "rotate"`}, []string{"key", "rotate", "x"}},
 	} {
 		term.fails(row.words, row.arguments...)
@@ -95,4 +109,62 @@ func TestKeyMistakes(t *testing.T) {
 	if printed := term.must("key", "list", "--account", "ada"); strings.Count(printed, "\n") != 2 || strings.Contains(printed, "sk-fg-") {
 		t.Errorf("the list:\n%s", printed)
 	}
+}
+
+func TestKeyLimits(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	id, secret := term.key("ada", "--spend-limit", "10.00", "--per", "month", "--exact-caps")
+	hash, err := auth.HashSecret(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	principal := func() *auth.Principal {
+		t.Helper()
+		p, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if !principal().ExactCaps {
+		t.Error("--exact-caps has no effect")
+	}
+	list := func(want string) {
+		t.Helper()
+		wantText(t, term.must("key", "list", "--account", "ada", "--json"),
+			`{"id":"{id}","account_id":"{ada}",`+want+"\n", "{id}", id, "{ada}", ada)
+	}
+	list(`"name":"laptop","status":"active","models":[],"spend_limit":"10.00","spent":"0.00","per":"month","exact_caps":true,"created_at":"2026-11-23T12:00:00.123456Z"}`)
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   CREATED               EXPIRES  REVOKED
+{id}  laptop  active  all     10.00      0.00       month  exact  2026-11-23 12:00:00Z           
+`, "{id}", id)
+
+	// What is not given stays.
+	wantText(t, term.must("key", "edit", strings.ToUpper(id), "--per", "day"), `id               {id}
+name             laptop
+status           active
+models           all
+spend limit USD  10.00
+spent USD        0.00
+per              day
+output caps      exact
+`, "{id}", id)
+	term.must("key", "edit", id, "--spend-limit", "2.50", "--exact-caps=false", "--name", " ci ", "--models", "gpt-*", "--expires", "1h")
+	list(`"name":"ci","status":"active","models":["gpt-*"],"spend_limit":"2.50","spent":"0.00","per":"day","exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","expires_at":"2026-11-23T13:00:00.123456Z"}`)
+	if p := principal(); p.ExactCaps || p.AllowsModel("claude") {
+		t.Errorf("the key stands for %+v", p)
+	}
+	wantText(t, term.must("key", "edit", id, "--spend-limit", "none", "--models", "*", "--expires", "never", "--json"),
+		`{"id":"{id}","account_id":"{ada}","name":"ci","status":"active","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
+	if limit, err := books.KeyLimit(t.Context(), id); err != nil || limit != nil {
+		t.Errorf("the limit is %v, %v", limit, err)
+	}
+	if key, _, err := books.FindKey(t.Context(), hash); err != nil || key.Name != "ci" || !key.ExpiresAt.IsZero() {
+		t.Errorf("the key is %+v, %v", key, err)
+	}
+	term.must("key", "edit", id, "--spend-limit", "0", "--per", "total")
+	list(`"name":"ci","status":"active","models":[],"spend_limit":"0.00","spent":"0.00","per":"total","exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z"}`)
+	term.must("key", "revoke", id)
+	term.fails([]string{"revoked", "create a new one"}, "key", "edit", id, "--name", "x")
 }

@@ -74,5 +74,5 @@ func catalogueOf(app json.RawMessage, warnings io.Writer) (*upstream.Catalogue, 
 	if err := loaded.buildCatalogue(); err != nil {
 		return nil, err
 	}
-	return loaded.catalogue, nil
+	return loaded.catalogue(), nil
 }

@@ -54,7 +54,7 @@ func TestModelsCommand(t *testing.T) {
 	wantText(t, found["house-model"], `{"model":"house-model","provider":"anthropic","dialects":["anthropic"],"context_length":200000,"output_limit":64000,"price_version":"configured",`+
 		`"prices":{"input":"2.50","cache_read":"0.25","cache_write":"2.50","cache_write_5m":"2.50","cache_write_1h":"2.50","input_audio":"2.50","input_image":"2.50","input_video":"2.50",`+
 		`"cache_read_audio":"0.25","cache_read_image":"0.25","cache_read_video":"0.25","output":"10.00","output_audio":"10.00","output_image":"10.00",`+
-		`"units":{"web_search":"0.00","web_fetch":"0.00"}}}
+		`"output_video":"10.00"}}
 `)
 
 	t.Setenv("FAREGATE_TEST_OPENAI", "sk-canary")

@@ -1,104 +1,116 @@
 package caddymodule
 
 import (
-	"errors"
-	"fmt"
-	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering"
 )
 
-// balanceJSON is what an account has, in dollars. Granted is the part that is in the
-// hands of gateway nodes, which serve requests out of it; available is the rest.
+// balanceJSON is what an account has, in dollars. Granted is the part that was lent to
+// gateway nodes, which serve requests out of it; available is the rest, which no node
+// has. Receivable is what the account owes.
 type balanceJSON struct {
-	AccountID string         `json:"account_id"`
-	Balance   metering.Nanos `json:"balance"`
-	Granted   metering.Nanos `json:"granted"`
-	Available metering.Nanos `json:"available"`
+	AccountID  string         `json:"account_id"`
+	Balance    metering.Nanos `json:"balance"`
+	Granted    metering.Nanos `json:"granted"`
+	Available  metering.Nanos `json:"available"`
+	Receivable metering.Nanos `json:"receivable,omitzero"`
 }
 
-type depositJSON struct {
-	AccountID string         `json:"account_id"`
-	Amount    metering.Nanos `json:"amount"`
-	Ref       string         `json:"ref"`
-	// Added is false where this deposit had been made before and nothing was added now.
-	Added   bool           `json:"added"`
-	Balance metering.Nanos `json:"balance"`
+func balanceForJSON(accountID string, b store.Balance) balanceJSON {
+	return balanceJSON{accountID, b.Balance, b.Granted, b.Available(), b.Owed}
 }
-
-// A reference comes from another system: a payment's id, an invoice's number.
-var reference = regexp.MustCompile(`^[!-~]{1,128}$`)
 
 func (c *commandLine) depositCommand() *cobra.Command {
-	var account, amount, ref, note string
+	b := new(booking)
+	var settle bool
 	deposit := &cobra.Command{
-		Use:   "deposit --account ACCOUNT --amount 5.00 --ref REF [--note TEXT]",
+		Use:   "deposit --account ACCOUNT --amount 5.00 --ref REF [--note TEXT] [--settle]",
 		Short: "Add credit to an account, once per reference",
 		Long: "Adds credit to an account. The reference (a payment's id, an invoice's number) makes it safe to repeat: " +
-			"a second deposit with the same reference, account and amount adds nothing.",
+			"a second deposit with the same reference, account and amount adds nothing. " +
+			"With --settle it pays what the account owes after a charge-back, and adds no credit.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			credit, err := metering.ParseUSD(amount)
-			if err != nil {
-				return fmt.Errorf("--amount: %w", err)
-			}
-			if credit == 0 {
-				return errors.New("--amount: nothing to add; write more than zero dollars")
-			}
-			if !reference.MatchString(ref) {
-				return errors.New("--ref: use 1 to 128 letters, digits and signs without spaces, like a payment's id")
-			}
-			if note, err = plainText("note", note); err != nil {
-				return err
-			}
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
-				holder, err := findAccount(cmd, books, account)
-				if err != nil {
-					return err
-				}
-				added, err := books.Deposit(cmd.Context(), store.Deposit{
-					AccountID: holder.ID, Amount: credit, Ref: ref, Note: note, Actor: "command line", At: c.now(),
+			return c.book(cmd, b, "added", func(books *store.Store, holder *auth.Account) (bool, error) {
+				return books.Deposit(cmd.Context(), store.Deposit{
+					AccountID: holder.ID, Amount: b.nanos, Ref: b.ref, Note: b.note, Actor: b.actor, At: c.now(), Owed: settle,
 				})
-				if errors.Is(err, store.ErrReference) {
-					return fmt.Errorf("--ref %q: %w: each payment needs a reference of its own", ref, err)
-				}
-				if err != nil {
-					return err
-				}
-				after, err := books.Balance(cmd.Context(), holder.ID)
-				if err != nil {
-					return err
-				}
-				outcome := "added"
-				if !added {
-					outcome = "nothing added, as this deposit was made before"
-				}
-				found.facts(depositJSON{holder.ID, credit, ref, added, after.Balance},
-					"account", holder.Username, "amount", dollars(credit), "ref", ref, "outcome", outcome, "balance", dollars(after.Balance))
-				return nil
 			})
 		},
 	}
-	deposit.Flags().StringVar(&account, "account", "", "the account: id, e-mail address or username")
-	deposit.Flags().StringVar(&amount, "amount", "", "dollars to add, like 5.00")
-	deposit.Flags().StringVar(&ref, "ref", "", "the deposit's reference, like a payment's id; repeating it adds nothing")
-	deposit.Flags().StringVar(&note, "note", "", "a remark to keep with it")
-	return requires(deposit, "account", "amount", "ref")
+	b.attach(deposit, "dollars to add, like 5.00", "note", "a remark to keep with it")
+	deposit.Flags().BoolVar(&settle, "settle", false, "pay what the account owes, and add no credit")
+	return deposit
 }
 
-// dollars writes an amount for people.
-func dollars(amount metering.Nanos) string { return amount.String() + " USD" }
+func (c *commandLine) refundCommand() *cobra.Command {
+	b := new(booking)
+	var patience time.Duration
+	refund := &cobra.Command{
+		Use:   "refund --account ACCOUNT --amount 5.00 --ref REF [--note TEXT]",
+		Short: "Take credit from an account that was paid back, once per reference",
+		Long: "Takes credit from an account, as it was paid back to its holder. It never takes more than the account has, " +
+			"nor what running requests hold: for those it waits shortly (--patience). A second refund with the same reference changes nothing.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.book(cmd, b, "refunded", func(books *store.Store, holder *auth.Account) (made bool, err error) {
+				refund := store.Refund{AccountID: holder.ID, Amount: b.nanos, Ref: b.ref, Note: b.note, Actor: b.actor, At: c.now()}
+				err = untilFree(cmd, books, patience, func() error {
+					made, err = books.Refund(cmd.Context(), refund)
+					return err
+				})
+				return made, err
+			})
+		},
+	}
+	b.attach(refund, "dollars to take, like 5.00", "note", "a remark to keep with it")
+	patienceFlag(refund, &patience)
+	return refund
+}
+
+func (c *commandLine) adjustCommand() *cobra.Command {
+	b := &booking{signed: true}
+	var patience time.Duration
+	var promotion bool
+	adjust := &cobra.Command{
+		Use:   "adjust --account ACCOUNT --amount [-]5.00 --ref REF --reason TEXT [--promotion]",
+		Short: "Correct an account's balance, once per reference",
+		Long: "Adds credit to an account that nobody paid in, or with a minus sign takes it away, as refund does. " +
+			"The other side is the revenue, or with --promotion what you give away.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.book(cmd, b, "adjusted", func(books *store.Store, holder *auth.Account) (made bool, err error) {
+				adjustment := store.Adjustment{
+					AccountID: holder.ID, Amount: b.nanos, Ref: b.ref, Promotion: promotion, Note: b.note, Actor: b.actor, At: c.now(),
+				}
+				err = untilFree(cmd, books, patience, func() error {
+					made, err = books.Adjust(cmd.Context(), adjustment)
+					return err
+				})
+				return made, err
+			})
+		},
+	}
+	b.attach(adjust, "dollars to add, like 5.00, or to take, like -5.00", "reason", "why, for those who look at the ledger later")
+	adjust.Flags().BoolVar(&promotion, "promotion", false, "it is a gift, and no correction of what requests cost")
+	patienceFlag(adjust, &patience)
+	return adjust
+}
 
 func (c *commandLine) balanceCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "balance ACCOUNT",
 		Short: "Show what an account has",
-		Args:  cobra.ExactArgs(1),
+		Long: "Shows what an account has. A running server serves requests out of credit that it was lent, often all of it, " +
+			"and gives back what it does not need: credit that is lent out can be spent all the same.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, args[0])
 				if err != nil {
 					return err
@@ -107,8 +119,9 @@ func (c *commandLine) balanceCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.facts(balanceJSON{holder.ID, b.Balance, b.Granted, b.Available()},
-					"balance", dollars(b.Balance), "of it in the hands of nodes", dollars(b.Granted), "of it free for nodes", dollars(b.Available()))
+				found.facts(balanceForJSON(holder.ID, b),
+					"balance", dollars(b.Balance), "lent to running servers", dollars(b.Granted),
+					"not lent out", dollars(b.Available()), "owed after a charge-back", someDollars(b.Owed))
 				return nil
 			})
 		},

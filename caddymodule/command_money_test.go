@@ -18,7 +18,7 @@ func TestDepositAndBalance(t *testing.T) {
 	wantText(t, term.must(deposit...), `account  ada
 amount   5.00 USD
 ref      invoice-17
-outcome  nothing added, as this deposit was made before
+outcome  nothing added, as this was booked before
 balance  5.00 USD
 `)
 	wantText(t, term.must("deposit", "--account", ada, "--amount", "0.000000001", "--ref", "invoice-18"), `account  ada
@@ -41,9 +41,9 @@ balance  5.000000001 USD
 	if _, err := books.Draw(t.Context(), lease, ledger.Draw{Number: 1, AccountID: ada, Account: ledger.Wish{Most: ledger.Everything}}); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, term.must("balance", "ada@example.com"), `balance                      5.000000001 USD
-of it in the hands of nodes  5.000000001 USD
-of it free for nodes         0.00 USD
+	wantText(t, term.must("balance", "ada@example.com"), `balance                  5.000000001 USD
+lent to running servers  5.000000001 USD
+not lent out             0.00 USD
 `)
 }
 
@@ -61,7 +61,7 @@ func TestMoneyMistakes(t *testing.T) {
 		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount", "five", "--ref", "r2"}},
 		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount", "1,000", "--ref", "r2"}},
 		{[]string{"--amount", "like 5"}, []string{"deposit", "--account", "ada", "--amount=-1", "--ref", "r2"}},
-		{[]string{"--amount", "nothing to add"}, []string{"deposit", "--account", "ada", "--amount", "0.00", "--ref", "r2"}},
+		{[]string{"--amount", "nothing to book"}, []string{"deposit", "--account", "ada", "--amount", "0.00", "--ref", "r2"}},
 		{[]string{"too large"}, []string{"deposit", "--account", "ada", "--amount", "9223372035", "--ref", "r2"}},
 		{[]string{"--ref", "payment's id"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", "a b"}},
 		{[]string{"--ref", "is empty"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", ""}},
@@ -69,11 +69,26 @@ func TestMoneyMistakes(t *testing.T) {
 		{[]string{`no account "eve"`}, []string{"deposit", "--account", "eve", "--amount", "1", "--ref", "r2"}},
 		{[]string{"amount", "ref", "required"}, []string{"deposit", "--account", "ada"}},
 		{[]string{`no account "eve"`}, []string{"balance", "eve"}},
+		{[]string{"5.00", "less than that"}, []string{"refund", "--account", "ada", "--amount", "5.01", "--ref", "r2"}},
+		{[]string{"--amount", "like 5"}, []string{"refund", "--account", "ada", "--amount", "-1", "--ref", "r2"}},
+		{[]string{"--ref", "letters"}, []string{"refund", "--account", "ada", "--amount", "1", "--ref", "a b"}},
+		{[]string{`no account "eve"`}, []string{"refund", "--account", "eve", "--amount", "1", "--ref", "r2"}},
+		{[]string{"reason", "required"}, []string{"adjust", "--account", "ada", "--amount", "1", "--ref", "r2"}},
+		{[]string{"--reason", "one line"}, []string{"adjust", "--account", "ada", "--amount", "1", "--ref", "r2", "--reason", "a\nb"}},
+		{[]string{"--amount", "nothing"}, []string{"adjust", "--account", "ada", "--amount", "-0.00", "--ref", "r2", "--reason", "x"}},
+		{[]string{"--amount", "like 5"}, []string{"adjust", "--account", "ada", "--amount", "--1", "--ref", "r2", "--reason", "x"}},
+		{[]string{"less than that"}, []string{"adjust", "--account", "ada", "--amount", "-6", "--ref", "r2", "--reason", "x"}},
+		{[]string{"--actor", "one line"}, []string{"refund", "--account", "ada", "--amount", "1", "--ref", "r2", "--actor", "a\x1bb"}},
+		{[]string{"owes 0.00"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", "r2", "--settle"}},
+		{[]string{"reason", "required"}, []string{"charge-back", "--account", "ada", "--amount", "1", "--ref", "r2"}},
+		{[]string{"--amount", "like 5"}, []string{"charge-back", "--account", "ada", "--amount", "-1", "--ref", "r2", "--reason", "x"}},
+		{[]string{"--kind", "deposit, voucher"}, []string{"transfers", "--kind", "gift"}},
+		{[]string{"--since"}, []string{"transfers", "--since", "soon"}},
 	} {
 		term.fails(row.words, row.arguments...)
 	}
-	wantText(t, term.must("balance", "ada"), `balance                      5.00 USD
-of it in the hands of nodes  0.00 USD
-of it free for nodes         5.00 USD
+	wantText(t, term.must("balance", "ada"), `balance                  5.00 USD
+lent to running servers  0.00 USD
+not lent out             5.00 USD
 `)
 }

@@ -70,6 +70,13 @@ func (o *output) facts(value any, namesAndValues ...string) {
 	}
 }
 
+// remark writes a line for people; JSON needs none.
+func (o *output) remark(text string) {
+	if o.table != nil {
+		o.cells([]string{text})
+	}
+}
+
 func (o *output) cells(cells []string) {
 	_, err := io.WriteString(o.table, strings.Join(cells, "\t")+"\n")
 	o.err = errors.Join(o.err, err)

@@ -18,7 +18,16 @@ import (
 )
 
 // withStore runs a command's work on the store.
-func (c *commandLine) withStore(cmd *cobra.Command, work func(*store.Store, *output) error) (err error) {
+func (c *commandLine) withStore(cmd *cobra.Command, work func(*store.Store, *output) error) error {
+	return c.openStore(cmd, store.Open, work)
+}
+
+// readStore is withStore for work that writes nothing: it needs no right to.
+func (c *commandLine) readStore(cmd *cobra.Command, work func(*store.Store, *output) error) error {
+	return c.openStore(cmd, store.OpenReadOnly, work)
+}
+
+func (c *commandLine) openStore(cmd *cobra.Command, open func(string) (*store.Store, error), work func(*store.Store, *output) error) (err error) {
 	address, err := c.findStore(cmd)
 	if err != nil {
 		return err
@@ -32,7 +41,7 @@ func (c *commandLine) withStore(cmd *cobra.Command, work func(*store.Store, *out
 			return fmt.Errorf("the store cannot be reached; run this as the user that the server runs as: %w", err)
 		}
 	}
-	opened, err := store.Open(address)
+	opened, err := open(address)
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

@@ -61,11 +61,11 @@ func TestStoreMistakes(t *testing.T) {
 	for _, row := range []struct{ words, arguments []string }{
 		{[]string{"no store at " + missing, "start the server once", "--store"}, []string{"--store", "sqlite:" + missing}},
 		{[]string{"not a SQLite database"}, []string{"--store", "sqlite:" + text}},
-		{[]string{"no such table"}, []string{"--store", "sqlite:" + empty}},
+		{[]string{empty, "start the server once", "makes its tables"}, []string{"--store", "sqlite:" + empty}},
 		{[]string{"--store", "sqlite:/path/to/file.db"}, []string{"--store", "/srv/books.db"}},
 		{[]string{"postgres://user@host/database"}, []string{"--store", "postgres:books"}},
 		{[]string{"FAREGATE_TEST_UNSET"}, []string{"--store", "sqlite:{env.FAREGATE_TEST_UNSET}"}},
-		{[]string{"config", "store", "none of the others"}, []string{"--store", "sqlite", "--config", "Caddyfile"}},
+		{[]string{"--config and --store", "one of them"}, []string{"--store", "sqlite", "--config", "Caddyfile"}},
 		{[]string{"no " + missing + " here", "--config"}, []string{"--config", missing}},
 		{[]string{"does not configure Faregate", "faregate {"}, []string{"--config", writeConfig(t, "caddy.json", `{"apps":{"http":{}}}`)}},
 		{[]string{"not a Caddy configuration", "--adapter"}, []string{"--config", writeConfig(t, "caddy.conf", "example.com\n")}},

@@ -61,7 +61,7 @@ func (term *terminal) run(arguments ...string) (stdout, stderr string, err error
 	}
 	root := &cobra.Command{Use: "caddy", SilenceUsage: true}
 	faregate := &cobra.Command{Use: "faregate <command>"}
-	(&commandLine{now: func() time.Time { return term.now }, random: term.random}).attach(faregate)
+	(&commandLine{now: func() time.Time { return term.now }, random: term.random, user: func() string { return "operator" }}).attach(faregate)
 	root.AddCommand(faregate)
 	var out, errors bytes.Buffer
 	root.SetArgs(append([]string{"faregate"}, arguments...))

@@ -65,7 +65,7 @@ func (c *commandLine) usageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				if account != "" {
 					holder, err := findAccount(cmd, books, account)
 					if err != nil {
@@ -127,10 +127,11 @@ func (c *commandLine) requestCommand() *cobra.Command {
 			if err != nil {
 				return errors.New("that is no request id: take it from the answer's Faregate-Request-Id header")
 			}
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				record, err := books.Record(cmd.Context(), id.String())
 				if errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("there is no record of request %s: one that still runs, or was refused before its key was known, has none: %w", id, err)
+					return fmt.Errorf("there is no record of request %s: one that still runs has none yet, and one has none that was refused before its key was known, "+
+						"asked for no model's answer (a list of models, an unknown address), was under way when the server crashed, or is older than records are kept: %w", id, err)
 				}
 				if err != nil {
 					return err
@@ -172,8 +173,10 @@ func usageFacts(u usage.Usage) []string {
 		{"  cache write, 5 minutes", u.CacheWrite5m}, {"  cache write, 1 hour", u.CacheWrite1h},
 		{"  audio input", u.InputAudio}, {"  image input", u.InputImage}, {"  video input", u.InputVideo},
 		{"  audio cache read", u.CacheReadAudio}, {"  image cache read", u.CacheReadImage}, {"  video cache read", u.CacheReadVideo},
-		{"  output", u.Output}, {"    of it reasoning", u.Reasoning}, {"  audio output", u.OutputAudio}, {"  image output", u.OutputImage},
-		{"web searches", u.Units.WebSearch}, {"web fetches", u.Units.WebFetch},
+		{"  output", u.Output}, {"    of it reasoning", u.Reasoning}, {"  audio output", u.OutputAudio}, {"  image output", u.OutputImage}, {"  video output", u.OutputVideo},
+		{"web searches", u.Units.WebSearch}, {"web fetches", u.Units.WebFetch}, {"searches of X", u.Units.XSearch},
+		{"file searches", u.Units.FileSearch}, {"code containers", u.Units.CodeInterpreter}, {"images", u.Units.Images},
+		{"characters", u.Units.Characters}, {"milliseconds of audio", u.Units.Milliseconds}, {"pages", u.Units.Pages},
 	} {
 		if class.count != 0 {
 			facts = append(facts, class.name, count(class.count))

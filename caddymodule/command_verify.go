@@ -37,14 +37,14 @@ func (c *commandLine) verifyCommand() *cobra.Command {
 		Long:  "Adds all transfers and usage records up again and compares the sums with what is stored. It fails on one nano-dollar of difference.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withStore(cmd, func(books *store.Store, found *output) error {
+			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				report, err := books.Verify(cmd.Context())
 				if err != nil {
 					return err
 				}
 				printVerification(found, report)
 				if len(report.Differences) > 0 {
-					return fmt.Errorf("%d differences: %w", len(report.Differences), errDifferences)
+					return fmt.Errorf("%s: %w", counted(len(report.Differences), "difference"), errDifferences)
 				}
 				return nil
 			})
@@ -59,7 +59,7 @@ func printVerification(found *output, report *store.Report) {
 	}
 	outcome := "no difference"
 	if !answer.OK {
-		outcome = fmt.Sprintf("%d differences", len(report.Differences))
+		outcome = counted(len(report.Differences), "difference")
 	}
 	facts := []string{
 		"accounts", count(report.Accounts), "usage records", count(report.Records), "transfers", count(report.Transfers),

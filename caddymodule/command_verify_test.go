@@ -45,7 +45,7 @@ outcome        no difference
 	if jsonErr := json.Unmarshal([]byte(stdout), &report); jsonErr != nil {
 		t.Fatalf("%q: %v", stdout, jsonErr)
 	}
-	if !errors.Is(err, errDifferences) || !strings.Contains(stderr, "1 differences") || report.OK || len(report.Differences) != 1 ||
+	if !errors.Is(err, errDifferences) || !strings.Contains(stderr, "1 difference:") || report.OK || len(report.Differences) != 1 ||
 		report.Differences[0].Subject != wrong.ID || report.Differences[0].Stored != 1 || report.Differences[0].Computed != 0 {
 		t.Errorf("one nano-dollar too much: %v\n%s%s", err, stdout, stderr)
 	}

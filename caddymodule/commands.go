@@ -9,7 +9,6 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func init() {
@@ -27,7 +26,7 @@ changes within a second. They find the store by the server's configuration
 
 An account is named by its id, e-mail address or username.`,
 		CobraFunc: func(faregate *cobra.Command) {
-			(&commandLine{now: time.Now, random: rand.Reader}).attach(faregate)
+			(&commandLine{now: time.Now, random: rand.Reader, user: systemUser}).attach(faregate)
 		},
 	})
 }
@@ -36,6 +35,7 @@ An account is named by its id, e-mail address or username.`,
 type commandLine struct {
 	now    func() time.Time
 	random io.Reader
+	user   func() string // who runs the command
 
 	configFile    string
 	configAdapter string
@@ -47,38 +47,29 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 	flags := faregate.PersistentFlags()
 	flags.StringVarP(&c.configFile, "config", "c", "Caddyfile", "the server's configuration, which says where the store is")
 	flags.StringVarP(&c.configAdapter, "adapter", "a", "", "the configuration's adapter, where its name does not tell")
-	flags.StringVar(&c.storeAddress, "store", "", "the store itself instead of a configuration: sqlite, or sqlite:/path/to/file.db")
+	flags.StringVar(&c.storeAddress, "store", "", "the store itself instead of a configuration: sqlite, sqlite:/path/to/file.db, or postgres:{env.DATABASE_URL}")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON: one value, or for lists one value per line")
-	faregate.MarkFlagsMutuallyExclusive("config", "store")
-	faregate.PersistentPreRunE = refuseEmptyFlags
+	faregate.PersistentPreRunE = refuseFlags
+	faregate.SetFlagErrorFunc(explainFlag)
 	onlyCommands(faregate)
 	faregate.AddCommand(
 		c.accountCommand(),
 		c.keyCommand(),
 		c.depositCommand(),
+		c.refundCommand(),
+		c.adjustCommand(),
+		c.chargeBackCommand(),
+		c.voucherCommand(),
+		c.transfersCommand(),
 		c.balanceCommand(),
 		c.usageCommand(),
 		c.requestCommand(),
 		c.verifyCommand(),
 		c.pricesCommand(),
 		c.modelsCommand(),
+		c.nodesCommand(),
 	)
-}
-
-// refuseEmptyFlags refuses flags that are given and empty, as an unset variable of a
-// script leaves them: `--models ""` must not open a key, nor `--store ""` mean another
-// store.
-func refuseEmptyFlags(cmd *cobra.Command, _ []string) error {
-	var empty []string
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if text := flag.Value.String(); text == "" || text == "[]" {
-			empty = append(empty, "--"+flag.Name)
-		}
-	})
-	if len(empty) > 0 {
-		return fmt.Errorf("%s is empty: give it a value, or leave it out", strings.Join(empty, ", "))
-	}
-	return nil
+	explainArguments(faregate)
 }
 
 // onlyCommands makes a command that only holds others fail on a name that it does

@@ -62,6 +62,14 @@ type Model struct {
 
 	// The price, instead of the price book's.
 	Price *price.Definition `json:"price,omitempty"`
+
+	// The longest prompt that the model reads, in tokens, at every provider that it
+	// goes to. Default: what the price book says, if it knows the model there.
+	ContextLength int64 `json:"context_length,omitempty"`
+
+	// The longest answer that is asked for where the caller gives no cap, in tokens.
+	// Default: what the price book says, else 16,384.
+	OutputLimit int64 `json:"output_limit,omitempty"`
 }
 
 type wellKnown struct {
@@ -93,6 +101,21 @@ var (
 	errNoProvider = errors.New("no provider is usable: set the environment variable of at least one provider's key, " +
 		"or add a provider to the faregate global option")
 )
+
+// nodeName is what a gateway may be called among the nodes of a store.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// resolveNode says what this gateway is called; empty is the store's default.
+func resolveNode(configured string) (string, error) {
+	name, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err != nil {
+		return "", fmt.Errorf("node: %w", err)
+	}
+	if name != "" && !nodeName.MatchString(name) {
+		return "", fmt.Errorf("node %q is not a name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit", name)
+	}
+	return name, nil
+}
 
 // validate checks what can be told from the configuration alone.
 func (p *Provider) validate() error {
@@ -209,6 +232,9 @@ func (m *Model) validate(providers []Provider) error {
 	if len(m.To) == 0 {
 		return fmt.Errorf("model %s: say where it goes, like: to openai/gpt-5.4", m.Name)
 	}
+	if m.ContextLength < 0 || m.ContextLength > maxLimit || m.OutputLimit < 0 || m.OutputLimit > maxLimit {
+		return fmt.Errorf("model %s: context_length and output_limit are numbers of tokens, 1 to %d", m.Name, maxLimit)
+	}
 	for _, target := range m.To {
 		name, model, named := strings.Cut(target, "/")
 		i := slices.IndexFunc(providers, func(p Provider) bool { return p.Name == name })
@@ -224,6 +250,9 @@ func (m *Model) validate(providers []Provider) error {
 	}
 	return nil
 }
+
+// maxLimit is beyond every model, and its price can be reckoned with.
+const maxLimit = 1 << 30
 
 func (m *Model) errTwice() error {
 	return fmt.Errorf("model %s is configured twice", m.Name)

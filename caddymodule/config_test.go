@@ -103,7 +103,7 @@ func TestModelMistakes(t *testing.T) {
 	const prices = "these prices cannot be used: "
 	const noPrice = "not a price in dollars (like 2.5 or 0.003625; no sign, no exponent, at most 12 decimals, below 1000000)"
 	const classes = "the classes are input, cache_read, cache_write, cache_write_5m, cache_write_1h, input_audio, input_image, input_video, " +
-		"cache_read_audio, cache_read_image, cache_read_video, output, output_audio, output_image"
+		"cache_read_audio, cache_read_image, cache_read_video, output, output_audio, output_image, output_video"
 	checkOptionMistakes(t, []mistake{
 		{"no name", provider + "model {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
 		{"two names", provider + "model a b {\nto openai\n}", "model takes one name, and a block that says where it goes, at Caddyfile:4"},
@@ -115,9 +115,11 @@ func TestModelMistakes(t *testing.T) {
 		{"bad target model", provider + "model own {\nto openai/../files\n}", `model own goes to "openai/../files", but "../files" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"target without a model name", provider + "model own {\nto openai/\n}", `model own goes to "openai/", but "" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"twice", model() + "\nmodel own {\nto openai\n}", "model own is configured twice, at Caddyfile:8"},
-		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to or price, at Caddyfile:6`},
+		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to, price, context_length or output_limit, at Caddyfile:6`},
 		{"alias to the simulator", "provider simulator {\nsimulator\n}\nmodel gpt-5.4 {\nto simulator/large\n}", "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares, at Caddyfile:6"},
 
+		{"output limit of nothing", model("output_limit 0"), "output_limit takes one number of tokens, like: output_limit 128000, at Caddyfile:6"},
+		{"two context lengths", model("context_length 1000", "context_length 1000"), "context_length is given twice, at Caddyfile:7"},
 		{"two prices", model("price input 1 output 2", "price input 1 output 2"), "price is given twice, at Caddyfile:7"},
 		{"price without a value", model("price"), `prices come in pairs, like: input 2.50 output 10.00; got "", at Caddyfile:6`},
 		{"odd pairs", model("price input 1 output"), `prices come in pairs, like: input 2.50 output 10.00; got "input 1 output", at Caddyfile:6`},
@@ -141,7 +143,7 @@ func TestModelMistakes(t *testing.T) {
 			"above not ascending", model("price input 1 output 2 {", "above 200000 input 3 output 4", "above 200000 input 5 output 6", "}"),
 			prices + "/tiers/1/above: 200000 is not more than 200000: thresholds are positive and ascend, at Caddyfile:6",
 		},
-		{"unknown unit", model("price input 1 output 2 {", "unit songs 1", "}"), prices + `/units/songs: there is no unit "songs"; the units are web_search, web_fetch, at Caddyfile:6`},
+		{"unknown unit", model("price input 1 output 2 {", "unit songs 1", "}"), prices + `/units/songs: there is no unit "songs"; the units are web_search, web_fetch, x_search, file_search, code_interpreter, images, characters, milliseconds, pages, request, and each can have kinds of a-z, 0-9, ., _ and -, like "images:hd-1024x1792", at Caddyfile:6`},
 		{"unit twice", model("price input 1 output 2 {", "unit web_search 1", "unit web_search 2", "}"), "the price of web_search is given twice, at Caddyfile:8"},
 		{"negative unit", model("price input 1 output 2 {", "unit web_search -0.01", "}"), prices + `/units/web_search: "-0.01": ` + noPrice + ", at Caddyfile:6"},
 		{"unknown subdirective of price", model("price input 1 output 2 {", "below 5", "}"), `unknown subdirective "below" of price: use above or unit, at Caddyfile:7`},
@@ -149,13 +151,26 @@ func TestModelMistakes(t *testing.T) {
 }
 
 func TestOptionMistakes(t *testing.T) {
+	const nodeForm = "node takes one name, like: node gateway-1, or a placeholder, like {env.HOSTNAME}, at Caddyfile:3"
+	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, provider, model or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, provider, model or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
+		{"prices without a file", "prices", "prices takes one price file, like: prices /etc/caddy/prices.json, at Caddyfile:3"},
+		{"two price files", "prices a.json\nprices b.json", "prices is given twice, at Caddyfile:4"},
 		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
+		{"node without a name", "node", nodeForm},
+		{"two words of node", "node gateway 1", nodeForm},
+		{"two nodes", "node a\nnode b", "node is given twice, at Caddyfile:4"},
+		{"retention without a value", "retention", retentionForm},
+		{"retention in words", "retention 13 months", retentionForm},
+		{"retention of another unit", "retention 13months", `retention "13months" is not a duration, like 400d or 9600h, nor forever, at Caddyfile:3`},
+		{"retention of minutes", "retention 13m", "retention 13m0s is less than a day: write how long usage records are kept, like 400d or 9600h, or forever, at Caddyfile:3"},
+		{"negative retention", "retention -400d", "retention -9600h0m0s is less than a day: write how long usage records are kept, like 400d or 9600h, or forever, at Caddyfile:3"},
+		{"two retentions", "retention 0\nretention 400d", "retention is given twice, at Caddyfile:4"},
 		{"access_log without a value", "access_log", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
 		{"access_log of another kind", "access_log full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
 		{"two words of access_log", "access_log caddy full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},

@@ -88,7 +88,7 @@ func TestErrorsComeInTheCallersDialectAndSayWhatToDo(t *testing.T) {
 		{name: "expired key", secret: expiredSecret, status: 401, says: "expired"},
 		{name: "unknown model", secret: g.secret, model: "no-such-model", status: 404, says: "list of models", recorded: true},
 		{name: "model not allowed", secret: narrowSecret, status: 403, says: "may not call this model", recorded: true},
-		{name: "body too large", secret: g.secret, more: `,"x":"` + strings.Repeat("a", 100_000) + `"`, status: 413, says: "Send less", recorded: true},
+		{name: "body too large", secret: g.secret, more: `,"x":"` + strings.Repeat("a", 100_000) + `"`, status: 413, says: "larger than 100,000 bytes, the most that this gateway accepts. Send less", recorded: true},
 		{name: "invalid JSON", secret: g.secret, more: `,`, status: 400, says: "JSON", recorded: true},
 		{name: "ambiguous JSON", secret: g.secret, more: `,"model":"gpt-4.1","mod\u0065l":"gpt-4.1"`, status: 400, says: "", recorded: true},
 	}

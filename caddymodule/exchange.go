@@ -31,6 +31,7 @@ type Exchange struct {
 	operation dialect.Operation
 	request   *dialect.Request
 	body      *requestBody
+	catalogue *upstream.Catalogue // with the prices that the request began with
 	model     *upstream.Model
 	attempts  []upstream.Attempt
 
@@ -38,8 +39,9 @@ type Exchange struct {
 	// drains tells whether the provider's answer is read to its end after the client
 	// has left, as only the end says what it costs.
 	drains bool
-	// lowered is the output cap that was put in place of the caller's; 0 if none.
-	lowered int64
+	// wanted is the worst case that the hold was placed for, and granted what of it the
+	// hold covers.
+	wanted, granted allowance
 	// response is what the transport returned, to be closed whatever happens.
 	response *responseBody
 	// seen is what the meter had read of an answer that was given up.

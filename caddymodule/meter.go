@@ -4,13 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
-	"github.com/faregate/faregate/metering/ledger"
 	"github.com/faregate/faregate/metering/price"
 )
 
@@ -77,28 +76,22 @@ func (h *Meter) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return nil
 }
 
-// hold places the hold, with a lower output cap if the worst case does not fit
-// into what the account has.
+// hold places the hold, and makes what settles it.
 func (h *Meter) hold(ex *Exchange) error {
 	rates, version, ok := ex.model.Rates(ex.startedAt)
 	if !ok {
 		return errNoPrice
 	}
-	bound, err := worstCase(ex)
-	if err != nil {
-		return err
-	}
-	held, err := h.placeHold(ex, rates, bound)
+	held, err := ex.place(rates)
 	if err != nil {
 		return err
 	}
 	ex.drains = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
-	if ex.lowered > 0 {
-		ex.delivery.Header().Set("Faregate-Output-Cap", strconv.FormatInt(ex.lowered, 10))
-	}
 	ex.settlement = &settlement{
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, hold: held, rates: rates,
-		estimatedInput: ex.request.EstimatedInput(), catalogue: h.app.catalogue, model: ex.model,
+		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
+		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
+		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,
@@ -107,76 +100,6 @@ func (h *Meter) hold(ex *Exchange) error {
 	}
 	ex.runtime.enter(ex.settlement)
 	return nil
-}
-
-func (h *Meter) placeHold(ex *Exchange, rates *price.Rates, bound price.Bound) (*ledger.Hold, error) {
-	amount, err := rates.Hold(bound)
-	if err != nil {
-		return nil, err
-	}
-	held, err := ex.runtime.ledger.Hold(ex.client, ex.principal.AccountID, amount)
-	var insufficient *ledger.InsufficientError
-	if !errors.As(err, &insufficient) {
-		return held, err
-	}
-	choices := int64(ex.request.Choices) * ex.request.OutputPasses()
-	affordable := rates.OutputTokensWithin(bound, insufficient.Available) / choices
-	least := int64(leastOutputCap)
-	if ex.request.ThinkingBudget > 0 {
-		least += ex.request.ThinkingBudget
-	}
-	if affordable < least || affordable >= bound.OutputTokens/choices {
-		return nil, err
-	}
-	bound.OutputTokens = affordable * choices
-	if amount, err = rates.Hold(bound); err != nil {
-		return nil, err
-	}
-	if held, err = ex.runtime.ledger.Hold(ex.client, ex.principal.AccountID, amount); err != nil {
-		return nil, err
-	}
-	ex.lowered = affordable
-	return held, nil
-}
-
-// leastOutputCap is the shortest answer worth asking for.
-const leastOutputCap = 1024
-
-// defaultOutputCap bounds the output of a model whose limit is not known, when the
-// caller gives no cap.
-const defaultOutputCap = 16384
-
-// worstCase says how much the request can use at most.
-func worstCase(ex *Exchange) (price.Bound, error) {
-	request, model := ex.request, ex.model
-	bound := price.Bound{
-		InputTokens: request.InputBound(), WebSearches: request.WebSearches(),
-		Conditions: price.Conditions{ServiceTier: request.ServiceTier, Speed: request.Speed, Geo: request.Geo},
-	}
-	bound.AnyConditions = request.ServiceTier == "auto"
-	if passes := request.Passes(); passes > 1 || request.HasUnboundedInput() {
-		// What is not in the body is bounded by what the model can read, each time
-		// that it reads.
-		if model.ContextLength == 0 {
-			return bound, errUnboundedInput
-		}
-		bound.InputTokens = model.ContextLength * passes
-	} else if model.ContextLength > 0 && !model.LimitsDiffer {
-		bound.InputTokens = min(bound.InputTokens, model.ContextLength)
-	}
-	outputCap := request.OutputCap
-	switch {
-	case outputCap == 0 && model.OutputLimit > 0:
-		outputCap = model.OutputLimit
-	case outputCap == 0:
-		outputCap = defaultOutputCap
-		ex.lowered = outputCap // it must be told to the provider to hold
-	}
-	if model.LimitsDiffer && outputCap != request.OutputCap {
-		ex.lowered = outputCap // another provider of the model may allow more
-	}
-	bound.OutputTokens = outputCap * int64(request.Choices) * request.OutputPasses()
-	return bound, nil
 }
 
 // proxyRequest is the request as reverse_proxy sees it: it clones headers and logs

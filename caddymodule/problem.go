@@ -44,9 +44,13 @@ var codes = []struct {
 	{auth.ErrSuspended, dialect.CodeSuspended},
 	{auth.ErrBusy, dialect.CodeStoreUnavailable},
 	{auth.ErrUnavailable, dialect.CodeStoreUnavailable},
+	{ledger.ErrElsewhere, dialect.CodeCreditElsewhere}, // before ErrUnavailable, which it comes with
 	{ledger.ErrUnavailable, dialect.CodeStoreUnavailable},
 	{ledger.ErrFenced, dialect.CodeStoreUnavailable},
 	{ledger.ErrClosed, dialect.CodeShuttingDown},
+	// Settled by the stop of the gateway, while its request still runs.
+	{ledger.ErrSettled, dialect.CodeShuttingDown},
+	{errSettled, dialect.CodeShuttingDown},
 	{context.DeadlineExceeded, dialect.CodeStoreUnavailable},
 	{upstream.ErrUnknownModel, dialect.CodeModelUnknown},
 	{upstream.ErrNoPrice, dialect.CodeNoPrice},
@@ -59,11 +63,11 @@ var codes = []struct {
 }
 
 // problemOf turns an error into what the caller is told.
-func problemOf(err error) *dialect.Error {
+func problemOf(d dialect.Dialect, err error) *dialect.Error {
 	var (
 		problem      *dialect.Error
 		method       *dialect.MethodError
-		insufficient *ledger.InsufficientError
+		short        *shortageError
 		otherDialect *otherDialectError
 	)
 	switch {
@@ -74,14 +78,14 @@ func problemOf(err error) *dialect.Error {
 		problem = dialect.NewError(dialect.CodeMethod)
 		problem.Allow = method.Allow
 		return problem
-	case errors.As(err, &insufficient):
-		return dialect.NoCredit(insufficient.Needed.String(), insufficient.Available.String())
+	case errors.As(err, &short):
+		return noCredit(d, short, false)
 	case errors.Is(err, price.ErrTooLarge), errors.Is(err, price.ErrBound):
 		return dialect.NewError(dialect.CodeInvalidRequest).WithMessage(
 			"The request asks for more output than can be priced. Lower the output cap or the number of choices.")
 	case errors.Is(err, errUnboundedInput):
 		return dialect.NewError(dialect.CodeUnsupported).WithMessage(
-			"The request refers to images or files that are not in it, and this model's input limit is not known, so its price cannot be bounded. Send them in the request.")
+			"The request refers to images or files that are not in it, or uses tools of the provider, and this model's input limit is not known, so its price cannot be bounded. Send everything in the request.")
 	case errors.As(err, &otherDialect):
 		return dialect.NewError(dialect.CodeModelUnknown).WithMessage(otherDialect.Error())
 	}
@@ -91,6 +95,18 @@ func problemOf(err error) *dialect.Error {
 		}
 	}
 	return dialect.NewError(dialect.CodeInternal)
+}
+
+// noCredit says what a request lacks. failed tells that the provider which the credit
+// suffices for was asked before.
+func noCredit(d dialect.Dialect, short *shortageError, failed bool) *dialect.Error {
+	lacks := dialect.Shortage{
+		Needed: short.needed.String(), Available: short.Available.String(), KeyLimit: short.KeyLimit, Failed: failed,
+	}
+	if short.leastTokens > 0 {
+		lacks.Least, lacks.LeastTokens = short.least.String(), short.leastTokens
+	}
+	return dialect.NoCredit(d, lacks)
 }
 
 // otherDialectError says where a model can be called that was called elsewhere.
@@ -118,7 +134,7 @@ func (ex *Exchange) fail(err error) {
 		ex.delivery.status = statusClientClosed // nobody is there to be answered
 		return
 	}
-	problem := problemOf(err)
+	problem := problemOf(ex.dialect, err)
 	problem.RequestID = ex.id
 	ex.problem = problem
 	if problem.Code == dialect.CodeInternal {

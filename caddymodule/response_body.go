@@ -11,15 +11,11 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
 	"github.com/faregate/faregate/metering/usage"
 )
 
 const (
-	// readAheadPatience bounds the wait for a stream's first content, during which
-	// another provider can still take over unseen.
-	readAheadPatience = 5 * time.Second
-	// readAheadBytes bounds what is kept meanwhile.
-	readAheadBytes = 64 << 10
 	// endPatience is how long a stream that has come to its terminal point may take
 	// to report its usage and to end.
 	endPatience = 10 * time.Second
@@ -45,6 +41,8 @@ type responseBody struct {
 	length     int64 // as the provider promised, -1 if it did not
 	// drains tells whether an answer is read to its end after the client has left.
 	drains bool
+	// streams tells whether the caller asked for an answer in pieces.
+	streams bool
 
 	pending    []byte            // to be handed over
 	inFlight   chan sourceResult // a read that began in readAhead
@@ -54,7 +52,9 @@ type responseBody struct {
 	passed     bool // the client was given something
 	finished   bool // nothing more to hand over than pending
 	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
-	closed     bool
+	// unsettled is why the settlement failed.
+	unsettled error
+	closed    bool
 }
 
 type sourceResult struct {
@@ -164,7 +164,8 @@ func (b *responseBody) conclude() {
 	err := b.settlement.settle(answer{ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken})
 	switch {
 	case err != nil:
-		b.breakOff(dialect.CodeStoreUnavailable)
+		b.unsettled = err
+		b.breakOff(unsettledCode(err))
 	case ending != metering.EndedComplete:
 		b.breakOff(dialect.CodeProviderBroke)
 	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
@@ -175,6 +176,14 @@ func (b *responseBody) conclude() {
 	}
 }
 
+// unsettledCode is what the caller is told of an answer that could not be settled.
+func unsettledCode(err error) dialect.Code {
+	if errors.Is(err, errSettled) || errors.Is(err, ledger.ErrClosed) {
+		return dialect.CodeShuttingDown
+	}
+	return dialect.CodeStoreUnavailable
+}
+
 // breakOff ends an answer that cannot be completed: with the dialect's error event
 // where the framing has one, so that SDKs raise, else by cutting the connection.
 func (b *responseBody) breakOff(code dialect.Code) {
@@ -182,7 +191,7 @@ func (b *responseBody) breakOff(code dialect.Code) {
 		problem := dialect.NewError(code)
 		problem.RequestID = b.exchange.id
 		// Blank lines end an event that was cut in its middle, and else mean nothing.
-		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.dialect, problem)...)
+		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.operation, problem)...)
 		return
 	}
 	b.cut = true
@@ -192,72 +201,6 @@ func (b *responseBody) breakOff(code dialect.Code) {
 // be cut for the client to notice.
 func (b *responseBody) broken() bool {
 	return b.cut
-}
-
-// begin reads as far as it takes to know that the answer is one, and no error.
-func (b *responseBody) begin() *failure {
-	if b.framing == usage.SSE {
-		return b.readAhead()
-	}
-	// A document gives its client nothing to see before it is there, so that its first
-	// bytes can be waited for here.
-	b.advance(make([]byte, readSize))
-	switch {
-	case b.meter.Failed() && !b.meter.Content():
-		return b.failedEarly()
-	case b.ended != nil && !errors.Is(b.ended, io.EOF) && !b.meter.Content():
-		return &failure{err: b.ended, retryable: true}
-	}
-	return nil
-}
-
-// readAhead reads a stream up to its first content, so that one which fails before
-// that can still be taken elsewhere. It keeps what it has read in pending.
-func (b *responseBody) readAhead() *failure {
-	patience := time.NewTimer(readAheadPatience)
-	defer patience.Stop()
-	var kept []byte
-	for len(kept) < readAheadBytes {
-		inFlight := make(chan sourceResult, 1)
-		go func() {
-			buffer := make([]byte, readSize)
-			n, err := b.source.Read(buffer)
-			inFlight <- sourceResult{buffer[:n], err}
-		}()
-		select {
-		case result := <-inFlight:
-			b.feed(result.bytes, result.err)
-			kept = append(kept, b.pending...)
-		case <-patience.C:
-			b.inFlight = inFlight
-			b.pending = kept
-			return nil
-		}
-		b.pending = kept
-		if b.meter.Failed() && !b.meter.Content() {
-			return b.failedEarly()
-		}
-		if b.meter.Content() || b.meter.Final() {
-			return nil
-		}
-		if b.ended != nil {
-			if errors.Is(b.ended, io.EOF) && b.meter.Final() {
-				return nil
-			}
-			return &failure{err: b.ended, retryable: true}
-		}
-	}
-	return nil
-}
-
-// failedEarly judges a stream under status 200 that began with an error. What the
-// caller did wrong goes on as the provider said it.
-func (b *responseBody) failedEarly() *failure {
-	class := dialect.ClassifyStreamError(b.meter.Report().ErrorKind)
-	if class.CallersOwn() {
-		return nil
-	}
-	return &failure{status: class.Status(), class: class, retryable: class.Retryable()}
 }
 
 // discard gives up on the answer before any of it was passed on.

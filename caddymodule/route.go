@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/internal/dialect"
@@ -93,7 +94,15 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	case dialect.ShowModel:
 		return h.showModel(ex, model)
 	}
-	if ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody); err != nil {
+	if err := ex.runtime.ready(); err != nil {
+		return err
+	}
+	ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody)
+	if errors.Is(err, errBodyTooLarge) {
+		return dialect.NewError(dialect.CodeBodyTooLarge).WithMessage("The request body is larger than " + humanize.Comma(h.MaxBody) +
+			" bytes, the most that this gateway accepts. Send less: fewer or smaller images and files, or a shorter prompt.")
+	}
+	if err != nil {
 		return errors.Join(errBodyUnreadable, err)
 	}
 	defer func() { ex.body.release() }()
@@ -114,7 +123,8 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // plan resolves the model that is called, and checks that this key may call it.
 func (h *Route) plan(ex *Exchange) error {
 	name := ex.request.Model
-	model, err := h.app.catalogue.Find(name)
+	catalogue := h.app.catalogue()
+	model, err := catalogue.Find(name)
 	if err != nil {
 		return err
 	}
@@ -131,14 +141,14 @@ func (h *Route) plan(ex *Exchange) error {
 	if model.Simulator() && !h.local {
 		return upstream.ErrUnknownModel
 	}
-	ex.model, ex.attempts = model, attempts
+	ex.catalogue, ex.model, ex.attempts = catalogue, model, attempts
 	return nil
 }
 
 // listModels answers the models that this key may call, in the caller's shape.
 func (h *Route) listModels(ex *Exchange) {
 	var models []dialect.ModelInfo
-	for _, model := range h.app.catalogue.Models() {
+	for _, model := range h.app.catalogue().Models() {
 		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) {
 			continue
 		}
@@ -150,7 +160,7 @@ func (h *Route) listModels(ex *Exchange) {
 // showModel answers one model, if this key may call it, by the name that the caller
 // knows it by.
 func (h *Route) showModel(ex *Exchange, name string) error {
-	model, err := h.app.catalogue.Find(name)
+	model, err := h.app.catalogue().Find(name)
 	if err != nil {
 		return err
 	}

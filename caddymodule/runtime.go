@@ -43,12 +43,21 @@ type runtime struct {
 	closeOnce func() error
 	store     *store.Store
 	unlock    func() error
+	node      string // what this gateway is called on the store
 	ledger    *ledger.Ledger
 	verifier  *auth.Verifier
-	stopPoll  context.CancelFunc
+	stopPoll  context.CancelFunc // ends what polls
 	polling   sync.WaitGroup
 
+	// silent tells that the store did not answer when it was last asked.
+	silent atomic.Bool
+
 	emptyAnswers *emptyAnswers
+	retentions   retentions
+	overruns     overruns
+	// serving ends when the process is about to, and with it every wait for credit.
+	serving     context.Context
+	stopServing context.CancelFunc
 
 	mutex    sync.Mutex
 	live     map[*settlement]struct{}
@@ -69,6 +78,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
 		}
+		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil
 	})
@@ -107,14 +117,21 @@ func revive(address string) *runtime {
 	return rt
 }
 
-// start opens the store, claims the node's lease and begins to watch for changes.
-// Only the first call does anything.
-func (rt *runtime) start() error {
-	rt.startOnce.Do(func() { rt.startErr = rt.open() })
-	return rt.startErr
+// start opens the store, claims the node's lease and begins to watch for changes, at
+// the first call. Each call makes a configuration's wishes known.
+func (rt *runtime) start(a *App) error {
+	rt.startOnce.Do(func() { rt.startErr = rt.open(a.node) })
+	if rt.startErr != nil {
+		return rt.startErr
+	}
+	if a.node != "" && a.node != rt.node {
+		a.logger.Warn("another name of this node counts from the next start of the process on", zap.String("node", rt.node), zap.String("next", a.node))
+	}
+	rt.retentions.join(a, a.retention())
+	return nil
 }
 
-func (rt *runtime) open() (err error) {
+func (rt *runtime) open(node string) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	opened, err := store.Open(rt.address)
@@ -135,6 +152,10 @@ func (rt *runtime) open() (err error) {
 			err = errors.Join(err, unlock())
 		}
 	}()
+	// Before the first write, as the disk may be full already.
+	if err := opened.KeepRoom(); err != nil {
+		rt.logger.Load().Error(noRoomText, zap.Error(err))
+	}
 	if err := opened.Migrate(ctx); err != nil {
 		return fmt.Errorf("preparing the store: %w", err)
 	}
@@ -142,55 +163,23 @@ func (rt *runtime) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
-	books, err := ledger.Open(ctx, opened, ledger.Options{Node: opened.NodeName()})
+	if node == "" {
+		node = opened.NodeName()
+	}
+	books, err := ledger.Open(ctx, opened, ledger.Options{Node: node})
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
+	rt.node = node
 	rt.store, rt.unlock, rt.ledger = opened, unlock, books
 	rt.verifier = auth.NewVerifier(opened, auth.VerifierOptions{})
 	poll, stop := context.WithCancel(context.Background())
 	rt.stopPoll = stop
 	rt.polling.Go(func() { rt.watch(poll, changes) })
+	rt.polling.Go(func() { rt.keepRoom(poll) })
+	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
+	rt.polling.Go(func() { purging.run(poll) })
 	return nil
-}
-
-// watch tells the caches what other processes have changed in the store.
-func (rt *runtime) watch(ctx context.Context, after int64) {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		changes, err := rt.store.Changes(ctx, after)
-		if err != nil {
-			if !failing && ctx.Err() == nil {
-				rt.logger.Load().Error("the store does not answer; changes made elsewhere are not noticed", zap.Error(err))
-			}
-			failing = true
-			continue
-		}
-		if failing {
-			failing = false
-			rt.logger.Load().Info("the store answers again")
-		}
-		for _, change := range changes {
-			switch change.Kind {
-			case store.KindKey:
-				rt.verifier.Forget(change.ID)
-			case store.KindAccount:
-				rt.verifier.ForgetAccount(change.ID)
-			case store.KindWallet:
-				rt.ledger.Refresh(change.ID)
-			case store.KindRecall:
-				rt.ledger.Recall(change.ID)
-			}
-			after = change.Sequence
-		}
-	}
 }
 
 // acquire keeps the runtime open for one request; false if it is closing.
@@ -252,6 +241,7 @@ func (rt *runtime) Destruct() error {
 	rt.mutex.Lock()
 	rt.beginClosing()
 	rt.mutex.Unlock()
+	rt.stopServing()
 	select {
 	case <-rt.idle:
 	case <-time.After(stopPatience):
@@ -316,6 +306,7 @@ func (rt *runtime) interruptLive() {
 }
 
 func (rt *runtime) closeStore() error {
+	rt.stopServing()
 	rt.stopPoll()
 	rt.polling.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)

@@ -33,16 +33,26 @@ type settlement struct {
 	logger  *zap.Logger
 	now     func() time.Time
 
+	// emit tells Caddy's events app of something.
+	emit func(event string, data map[string]any)
+
 	hold  *ledger.Hold
 	rates *price.Rates
-	// estimatedInput is our own count of the input, in tokens.
-	estimatedInput int64
+	// estimatedInput is our own count of the input, in tokens; estimatedSpeech that of the
+	// audio that a text becomes.
+	estimatedInput, estimatedSpeech int64
+	// kinds are those of the pieces that are asked for.
+	kinds price.Kinds
+	// free tells that the operation costs nothing.
+	free        bool
+	noReasoning bool // the caller turned reasoning off
 	// record is written by the request's goroutine, and by the claimant from then on.
 	record metering.Record
 	// What was called, to judge by what the provider says it served.
 	catalogue *upstream.Catalogue
 	model     *upstream.Model
 	attempt   upstream.Attempt
+	bound     price.Bound // of the attempt
 }
 
 // answer is what is known of the provider's answer when a request is settled.
@@ -61,14 +71,14 @@ func (s *settlement) provider() string {
 	return s.record.Provider
 }
 
-// try notes an attempt; false if the request is settled already.
-func (s *settlement) try(attempt upstream.Attempt) bool {
+// try notes an attempt and what it is held for; false if the request is settled already.
+func (s *settlement) try(attempt upstream.Attempt, bound price.Bound) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.claimed {
 		return false
 	}
-	s.attempt = attempt
+	s.attempt, s.bound = attempt, bound
 	s.record.Attempts++
 	s.record.Provider = attempt.Provider.Name
 	return true
@@ -100,7 +110,8 @@ func (s *settlement) settle(a answer) error {
 	}
 	defer s.runtime.settled(s)
 	defer s.hold.Release() // does nothing after Settle, and frees the hold if that refuses
-	s.fill(a)
+	held := s.hold.Amount()
+	cost := s.fill(a)
 	err := s.hold.Settle(context.Background(), &s.record)
 	if err != nil {
 		s.record.Cost, s.record.Shortfall = 0, 0
@@ -109,7 +120,34 @@ func (s *settlement) settle(a answer) error {
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
 	logRequest(s.logger, &s.record)
+	if err == nil && s.record.Cost > held {
+		s.alarm(held, s.feature(held, cost))
+	}
 	return err
+}
+
+// abandon books what a provider reported for an answer that nobody was given as the
+// operator's cost.
+func (s *settlement) abandon(report usage.Report) {
+	if !report.Reported {
+		return
+	}
+	s.mutex.Lock()
+	attempt := s.attempt
+	s.mutex.Unlock()
+	rates := s.rates
+	if own, ok := s.catalogue.PassRates(attempt, attempt.Model, s.record.StartedAt); ok {
+		rates = own // what the provider charges, whatever the customer would have paid
+	}
+	conditions := s.conditions(&report)
+	s.hold.AddOperatorCost(rates.Cost(report.Usage, conditions))
+	for _, pass := range s.passes(attempt, rates, report.Passes, conditions) {
+		s.hold.AddOperatorCost(pass)
+	}
+}
+
+func (s *settlement) conditions(report *usage.Report) price.Conditions {
+	return price.Conditions{ServiceTier: report.ServiceTier, Speed: report.Speed, Geo: report.Geo, Kinds: s.kinds}
 }
 
 // interrupt records that the gateway stopped before the terminal bytes.
@@ -117,12 +155,16 @@ func (s *settlement) interrupt() error {
 	return s.settle(answer{ending: metering.EndedByGateway})
 }
 
-// fill completes the record from the provider's answer.
-func (s *settlement) fill(a answer) {
+// fill completes the record from the provider's answer, and says what makes up its cost.
+func (s *settlement) fill(a answer) costing {
 	record := &s.record
 	report := &a.report
 	estimate := usage.Estimate(s.estimatedInput, report.OutputBytes, report.OutputRunes)
-	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning {
+	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
+		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
+	}
+	estimate.Units = report.Usage.Units
+	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning && !s.noReasoning {
 		estimate = withHiddenReasoning(estimate, s.now().Sub(record.StartedAt))
 	}
 	outcome := metering.Outcome{
@@ -133,6 +175,9 @@ func (s *settlement) fill(a answer) {
 	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
 	outcome.EmptyAllowed = emptyEnd && s.runtime.emptyAnswers.allow(record.KeyID, s.now())
 	verdict := metering.Judge(outcome)
+	if s.free && verdict.Basis != metering.BasisInterrupted {
+		verdict.Basis, verdict.Usage = metering.BasisWaived, usage.Usage{}
+	}
 
 	record.Status, record.Basis, record.Usage = verdict.Status, verdict.Basis, verdict.Usage
 	record.HTTPStatus = a.httpStatus
@@ -145,22 +190,32 @@ func (s *settlement) fill(a answer) {
 	}
 	record.FinishReason = enumerated(report.FinishReason, usage.KnownFinishReason)
 	record.ServiceTier = enumerated(report.ServiceTier, usage.KnownServiceTier)
-	rates := s.rates
+	cost := costing{rates: s.rates, usage: verdict.Usage, conditions: s.conditions(report)}
 	if report.Model != "" {
 		served, refined := s.catalogue.Served(s.model, s.attempt, report.Model, record.StartedAt)
 		record.ModelServed = served
 		if refined != nil {
-			rates = refined
+			cost.rates = refined
 		}
 	}
-	conditions := price.Conditions{ServiceTier: report.ServiceTier, Speed: report.Speed, Geo: report.Geo}
-	record.Cost = rates.Cost(verdict.Usage, conditions)
+	record.Cost = cost.rates.Cost(cost.usage, cost.conditions)
 	switch verdict.Basis {
 	case metering.BasisEstimated:
 		record.Cost = min(record.Cost, s.hold.Amount())
 	case metering.BasisMeasured:
-		s.addPasses(rates, report.Passes, conditions)
+		// Work that the provider reports beside the usage, as shortening the conversation
+		// first, is charged too.
+		cost.beside = s.passes(s.attempt, cost.rates, report.Passes, cost.conditions)
+		for i, pass := range cost.beside {
+			record.Cost = min(record.Cost, math.MaxInt64-pass) + pass
+			record.Usage = record.Usage.Plus(report.Passes[i].Usage)
+		}
+	case metering.BasisWaived:
+		if !s.free {
+			s.abandon(*report)
+		}
 	}
+	return cost
 }
 
 // hiddenReasoningSpeed is how many tokens a second a reasoning model is taken to
@@ -177,21 +232,20 @@ func withHiddenReasoning(estimate usage.Usage, running time.Duration) usage.Usag
 	return estimate
 }
 
-// addPasses charges work that the provider reports beside the usage, as shortening
-// the conversation first. Each pass has a prompt of its own, so that it is priced
-// by itself.
-func (s *settlement) addPasses(rates *price.Rates, passes []usage.Pass, conditions price.Conditions) {
+// passes prices work beside the usage of an answer. Each pass has a prompt of its own,
+// so that it is priced by itself.
+func (s *settlement) passes(attempt upstream.Attempt, rates *price.Rates, passes []usage.Pass, conditions price.Conditions) []metering.Nanos {
+	var costs []metering.Nanos
 	for _, pass := range passes {
 		passRates := rates
 		if pass.Model != "" {
-			if own, ok := s.catalogue.PassRates(s.attempt, pass.Model, s.record.StartedAt); ok {
+			if own, ok := s.catalogue.PassRates(attempt, pass.Model, s.record.StartedAt); ok {
 				passRates = own
 			}
 		}
-		cost := passRates.Cost(pass.Usage, conditions)
-		s.record.Cost = min(s.record.Cost, math.MaxInt64-cost) + cost
-		s.record.Usage = s.record.Usage.Plus(pass.Usage)
+		costs = append(costs, passRates.Cost(pass.Usage, conditions))
 	}
+	return costs
 }
 
 // enumerated returns the name if it is a known one, else metering.Other.

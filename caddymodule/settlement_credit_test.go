@@ -33,66 +33,76 @@ func holdOf(t *testing.T, body string) metering.Nanos {
 	return hold
 }
 
-// With credit for n worst cases, exactly n of many requests at once are served, and
-// the others are told that the credit is short.
-func TestCreditForSoManyServesSoMany(t *testing.T) {
+// With credit for few worst cases, of many requests at once none is refused while the
+// credit is only held: all are served, one after the other. They are refused when it is
+// spent.
+func TestCreditThatIsOnlyHeldIsWaitedFor(t *testing.T) {
 	hold := holdOf(t, shortChat)
-	for _, test := range []struct{ credit, callers int }{{1, 2}, {20, 200}} {
-		t.Run(fmt.Sprintf("%d of %d", test.credit, test.callers), func(t *testing.T) {
+	const credit, callers = 20, 200
+	for _, test := range []struct {
+		name   string
+		answer simulator.Answer
+		served int
+	}{
+		{"real cost far below the hold", simulator.Answer{Text: "yes"}, callers},
+		{"real cost as high as the hold", simulator.Answer{Usage: &simulator.Usage{Input: int64(len(shortChat)) + 256, Output: 100}}, credit},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			gate := simulator.NewGate()
 			g := startGateway(t, gatewayOptions{
-				credit: (hold * metering.Nanos(test.credit)).String(),
+				credit: (hold * credit).String(),
 				options: &simulator.Options{Script: simulator.Script{{Times: simulator.Always, Response: simulator.Response{
-					Pauses: []simulator.Pause{{At: simulator.BeforeHeader, Gate: gate}},
+					Answer: &test.answer, Pauses: []simulator.Pause{{At: simulator.BeforeHeader, Gate: gate}},
 				}}}},
 			})
-			credit := g.balance()
-			refused, served := make(chan reply, test.callers), make(chan reply, test.callers)
-			for range test.callers {
+			before := g.balance()
+			replies := make(chan reply, callers)
+			for range callers {
 				call := g.startCall(chatJSON.path, shortChat, bearer(g.secret))
-				go func() {
-					if got := call.finish(); got.status == http.StatusOK {
-						served <- got
-					} else {
-						refused <- got
-					}
-				}()
+				go func() { replies <- call.finish() }()
 			}
-			// All that are refused are refused while the others still hold.
-			for range test.callers - test.credit {
-				if got := <-refused; got.status != http.StatusPaymentRequired || got.err != nil {
-					t.Errorf("refused: %d %v %s", got.status, got.err, got.body)
-				}
+			if _, err := g.provider.WaitRequests(testContext(t), credit); err != nil {
+				t.Fatal(err)
 			}
-			if _, err := g.provider.WaitRequests(testContext(t), test.credit); err != nil {
-				t.Error(err)
-			}
-			if available := g.available(); available != 0 {
-				t.Errorf("%s can still be held", available)
+			g.awaitWaiting(callers - credit)
+			if available, refused := g.available(), len(replies); available != 0 || refused > 0 {
+				t.Errorf("%s can still be held, and %d are refused", available, refused)
 			}
 			gate.Open()
-			for range test.credit {
-				select {
-				case <-served:
-				case got := <-refused:
-					t.Errorf("one too many was refused: %d %v %s", got.status, got.err, got.body)
+			served := 0
+			for range callers {
+				switch got := <-replies; {
+				case got.err == nil && got.status == http.StatusOK:
+					served++
+				case got.err != nil || got.status != http.StatusPaymentRequired || got.errorCode() != "insufficient_credit":
+					t.Errorf("%d %v %s", got.status, got.err, got.body)
 				}
 			}
-			if n := len(g.provider.Requests()); n != test.credit {
-				t.Errorf("the provider was asked %d times, want %d", n, test.credit)
+			if asked := len(g.provider.Requests()); served != test.served || asked != test.served {
+				t.Errorf("%d are served and %d sent, want %d", served, asked, test.served)
 			}
-			records, charged := g.records(test.callers), 0
+			records := g.records(callers)
 			for _, record := range records {
-				if record.Cost > 0 {
-					charged++
+				if record.Shortfall != 0 || (record.Cost > 0) != (record.Status == metering.StatusOK) {
+					t.Errorf("record %+v", record)
 				}
 			}
-			if charged != test.credit {
-				t.Errorf("%d requests are charged, want %d", charged, test.credit)
-			}
-			g.settledUp(credit, records)
+			g.settledUp(before, records)
 		})
 	}
+}
+
+// awaitWaiting waits until so many requests wait for credit.
+func (g *gateway) awaitWaiting(n int) {
+	g.t.Helper()
+	waitFor(g.t, fmt.Sprintf("%d requests to wait for credit", n), func() bool {
+		var waiting int64
+		runtimes.Range(func(_, value any) bool {
+			waiting += value.(*runtime).ledger.Figures().Waiting
+			return true
+		})
+		return waiting == int64(n)
+	})
 }
 
 func TestManyAtOnceAreEachChargedOnce(t *testing.T) {

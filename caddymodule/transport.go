@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -53,13 +54,26 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	ex.used = true
 	var worst *failure
+	var short *shortageError
 	for _, attempt := range ex.attempts {
-		if !ex.settlement.try(attempt) {
+		covered, err := ex.cover(attempt)
+		switch {
+		case err == nil:
+		case ex.clientLeft():
+			return nil, context.Canceled
+		case errors.As(err, &short), errors.Is(err, errUnboundedInput):
+			continue // perhaps the next one is cheaper
+		default:
+			ex.problem = problemOf(ex.dialect, err).WithRequestID(ex.id)
+			return errorResponse(r, ex.dialect, ex.problem), nil
+		}
+		if !ex.settlement.try(attempt, covered.bound) {
 			// The gateway stops, and has settled it without a charge.
 			return errorResponse(r, ex.dialect, dialect.NewError(dialect.CodeShuttingDown).WithRequestID(ex.id)), nil
 		}
 		ex.sent = false
-		response, failed := t.attempt(ex, r, attempt)
+		ex.tellCap(covered)
+		response, failed := t.attempt(ex, r, attempt, covered)
 		if failed == nil {
 			return response, nil
 		}
@@ -78,11 +92,20 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			break
 		}
 	}
-	ex.providerStatus = worst.status
-	if worst.passOn {
-		return worst.response(r, ex.dialect), nil
+	if worst != nil {
+		ex.providerStatus = worst.status
+		if worst.passOn {
+			return worst.response(r, ex.dialect), nil
+		}
 	}
-	ex.problem = worst.problem(ex.id)
+	switch {
+	case short != nil:
+		ex.problem = noCredit(ex.dialect, short, worst != nil).WithRequestID(ex.id)
+	case worst != nil:
+		ex.problem = worst.problem(ex.id)
+	default: // what the hold was placed for is one of the attempts
+		ex.problem = dialect.NewError(dialect.CodeInternal).WithRequestID(ex.id)
+	}
 	return errorResponse(r, ex.dialect, ex.problem), nil
 }
 

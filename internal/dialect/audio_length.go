@@ -10,6 +10,9 @@ import (
 // A WAV file says how many bytes make a second. Everything else is taken to be coded
 // as low as speech can be: 6 kbit/s, Opus's least (RFC 6716, section 2.1.1).
 func (r *Request) AudioBound() time.Duration {
+	if r.AudioBytes == 0 {
+		return 0
+	}
 	if length, ok := wavLength(r.body[r.audio.start:r.audio.end]); ok {
 		return length
 	}
@@ -19,6 +22,9 @@ func (r *Request) AudioBound() time.Duration {
 // EstimatedAudio is a likely length of it, where the answer does not tell: at
 // 64 kbit/s, which is usual for speech.
 func (r *Request) EstimatedAudio() time.Duration {
+	if r.AudioBytes == 0 {
+		return 0
+	}
 	if length, ok := wavLength(r.body[r.audio.start:r.audio.end]); ok {
 		return length
 	}

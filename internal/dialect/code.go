@@ -15,6 +15,7 @@ const (
 	CodeSuspended           Code = "account_suspended"
 	CodePlainHTTP           Code = "https_required"
 	CodeNoCredit            Code = "insufficient_credit"
+	CodeKeyLimit            Code = "key_limit_reached"
 	CodeModelUnknown        Code = "model_not_found"
 	CodeModelNotAllowed     Code = "model_not_allowed"
 	CodeNoPrice             Code = "model_without_price"
@@ -34,6 +35,7 @@ const (
 	CodeProviderLacksModel  Code = "provider_lacks_model"
 	CodeProviderBroke       Code = "provider_broke_off"
 	CodeStoreUnavailable    Code = "store_unavailable"
+	CodeCreditElsewhere     Code = "credit_elsewhere"
 	CodeShuttingDown        Code = "shutting_down"
 	CodeInternal            Code = "internal_error"
 )
@@ -82,6 +84,8 @@ var catalogue = map[Code]entry{
 		message: "Keys and prompts must not cross the network in clear: call this gateway by https. If this key was sent over plain HTTP before, revoke it."},
 	CodeNoCredit: {status: http.StatusPaymentRequired, openAI: "insufficient_quota", anthropic: "billing_error", google: "FAILED_PRECONDITION", retry: retryNever,
 		message: "The account has too little credit for this request. Add credit, or ask for less: a lower output cap, a shorter prompt or a cheaper model."},
+	CodeKeyLimit: {status: http.StatusPaymentRequired, openAI: "insufficient_quota", anthropic: "billing_error", google: "FAILED_PRECONDITION", retry: retryNever,
+		message: "The spend limit of this API key leaves too little for this request. Ask the owner of the key to raise its limit, or use another key."},
 	CodeModelUnknown: {status: http.StatusNotFound, openAI: invalidRequest, anthropic: notFound, google: "NOT_FOUND",
 		message: "The model does not exist at this gateway. The list of models (GET /v1/models or /v1beta/models) says which you can call."},
 	CodeModelNotAllowed: {status: http.StatusForbidden, openAI: invalidRequest, anthropic: "permission_error", google: "PERMISSION_DENIED",
@@ -120,6 +124,8 @@ var catalogue = map[Code]entry{
 		message: "The provider broke off its answer. Send the request again."},
 	CodeStoreUnavailable: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
 		message: "This gateway cannot reach its accounts at the moment. Nothing was charged. Send the request again in a moment."},
+	CodeCreditElsewhere: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
+		message: "The account's credit is in the hands of a gateway that does not answer. It comes back within seconds. Nothing was charged. Send the request again in a moment."},
 	CodeShuttingDown: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE", retry: retryAlways,
 		message: "This gateway is restarting. Nothing was charged. Send the request again in a moment."},
 	CodeInternal: {status: http.StatusInternalServerError, openAI: serverError, anthropic: "api_error", google: "INTERNAL",

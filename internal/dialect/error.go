@@ -31,18 +31,47 @@ func NewError(code Code) *Error {
 	}
 	problem := &Error{Status: known.status, Code: code, Message: known.message}
 	switch code {
-	case CodeStoreUnavailable, CodeShuttingDown:
+	case CodeStoreUnavailable, CodeCreditElsewhere, CodeShuttingDown:
 		problem.RetryAfter = time.Second
 	}
 	return problem
 }
 
-// NoCredit is the error of an account that cannot pay for a request's worst case.
-// The amounts are decimal numbers of dollars.
-func NoCredit(needed, available string) *Error {
-	return NewError(CodeNoCredit).WithMessage("The account has too little credit for this request: it can cost up to $" + needed +
-		", and $" + available + " is available. Add credit, or ask for less: a lower output cap, a shorter prompt or a cheaper model.")
+// Shortage says what a request needs and what there is. The amounts are decimal
+// numbers of dollars.
+type Shortage struct {
+	// Needed is what the request can cost at most.
+	Needed, Available string
+	// Least is what it can cost with LeastTokens of output, the shortest answer that the
+	// gateway asks for by itself; empty where it keeps to the caller's cap.
+	Least       string
+	LeastTokens int64
+	// KeyLimit tells that the key's spend limit is short, and not the account's credit.
+	KeyLimit bool
+	// Failed tells that a provider which the credit does cover was asked and failed.
+	Failed bool
 }
+
+// NoCredit is the error of a request whose worst case cannot be paid: CodeKeyLimit or
+// CodeNoCredit.
+func NoCredit(d Dialect, s Shortage) *Error {
+	code, text, remedy := CodeNoCredit, "The account has too little credit for this request", "Top up the account"
+	if s.KeyLimit {
+		code, text = CodeKeyLimit, "The spend limit of this API key leaves too little for this request"
+		remedy = "Ask the owner of the key to raise its limit, or use another key"
+	}
+	text += ": it can cost up to $" + s.Needed + ", and $" + s.Available + " is available beside what running requests hold."
+	if s.Least != "" {
+		text += " An answer of " + strconv.FormatInt(s.LeastTokens, 10) + " tokens, the shortest that is worth asking for, would need $" + s.Least + "."
+	}
+	if s.Failed {
+		text = "The provider that the credit suffices for could not answer, and for the next one it does not suffice. " + text
+	}
+	return NewError(code).WithMessage(text + " " + remedy + ", or ask for less: a lower " + capNames[d] + ", a shorter prompt or a cheaper model.")
+}
+
+// capNames are what the dialects call the output cap.
+var capNames = [...]string{OpenAI: "max_completion_tokens", Anthropic: "max_tokens", Google: "maxOutputTokens"}
 
 // WithMessage replaces the text and returns the error.
 func (e *Error) WithMessage(text string) *Error {

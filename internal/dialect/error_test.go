@@ -14,7 +14,7 @@ func TestErrorShapes(t *testing.T) {
 	problem.RetryAfter = 1500 * time.Millisecond
 	for d, want := range map[Dialect]string{
 		OpenAI:    `{"error":{"message":"No \"such\"\nmodel.","type":"invalid_request_error","param":"model","code":"model_not_found"}}`,
-		Anthropic: `{"type":"error","error":{"type":"not_found_error","message":"No \"such\"\nmodel."},"request_id":"req-1"}`,
+		Anthropic: `{"type":"error","error":{"type":"not_found_error","message":"No \"such\"\nmodel.","code":"model_not_found"},"request_id":"req-1"}`,
 		Google: `{"error":{"code":404,"message":"No \"such\"\nmodel.","status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"MODEL_NOT_FOUND","domain":"faregate"},` +
 			`{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"model"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2s"},` +
 			`{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"req-1"}]}}`,
@@ -81,8 +81,8 @@ func TestRetrySemantics(t *testing.T) {
 		return status == 408 || status == 409 || status == 429 || status >= 500
 	}
 	for code, want := range map[Code]bool{
-		CodeNoCredit: false, CodeProviderRefused: false, CodeProviderLacksModel: false, CodeUpgrade: false, CodeUnknownKey: false, CodeModelUnknown: false, CodeInvalidJSON: false, CodeNoPrice: false, CodeSuspended: false,
-		CodeStoreUnavailable: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
+		CodeNoCredit: false, CodeKeyLimit: false, CodeProviderRefused: false, CodeProviderLacksModel: false, CodeUpgrade: false, CodeUnknownKey: false, CodeModelUnknown: false, CodeInvalidJSON: false, CodeNoPrice: false, CodeSuspended: false,
+		CodeStoreUnavailable: true, CodeCreditElsewhere: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
 	} {
 		for _, d := range []Dialect{OpenAI, Anthropic} {
 			if got := retries(d, code); got != want {
@@ -90,7 +90,7 @@ func TestRetrySemantics(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range []Code{CodeStoreUnavailable, CodeShuttingDown} {
+	for _, code := range []Code{CodeStoreUnavailable, CodeCreditElsewhere, CodeShuttingDown} {
 		if status, header, _ := EncodeError(Google, NewError(code)); status != 503 || header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %v", code, status, header)
 		}
@@ -98,21 +98,45 @@ func TestRetrySemantics(t *testing.T) {
 }
 
 func TestNoCreditSaysHowMuch(t *testing.T) {
-	if problem := NoCredit("0.50", "0.02"); problem.Status != 402 || !strings.Contains(problem.Message, "$0.50") || !strings.Contains(problem.Message, "$0.02") {
-		t.Error(problem)
+	for _, row := range []struct {
+		dialect Dialect
+		lacks   Shortage
+		code    Code
+		says    []string
+		not     string
+	}{
+		{OpenAI, Shortage{Needed: "0.50", Available: "0.02"}, CodeNoCredit, []string{"$0.50", "$0.02", "Top up", "max_completion_tokens"}, "shortest"},
+		{Anthropic, Shortage{Needed: "0.50", Available: "0.02", Least: "0.03", LeastTokens: 1024}, CodeNoCredit, []string{"1024 tokens", "$0.03", " max_tokens"}, "limit"},
+		{Google, Shortage{Needed: "0.50", Available: "0.02", KeyLimit: true}, CodeKeyLimit, []string{"spend limit", "owner of the key", "maxOutputTokens"}, "Top up"},
+		{OpenAI, Shortage{Needed: "0.50", Available: "0.02", Failed: true}, CodeNoCredit, []string{"could not answer"}, "shortest"},
+	} {
+		problem := NoCredit(row.dialect, row.lacks)
+		if problem.Status != 402 || problem.Code != row.code || strings.Contains(problem.Message, row.not) {
+			t.Errorf("%+v: %v", row.lacks, problem)
+		}
+		for _, text := range row.says {
+			if !strings.Contains(problem.Message, text) {
+				t.Errorf("%+v lacks %q: %v", row.lacks, text, problem)
+			}
+		}
 	}
 }
 
 func TestStreamError(t *testing.T) {
 	problem := NewError(CodeProviderBroke).WithMessage("Broke.")
-	for d, want := range map[Dialect]string{
-		OpenAI:    "data: {\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n",
-		Anthropic: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Broke.\"}}\n\n",
-		Google: "data: {\"error\":{\"code\":502,\"message\":\"Broke.\",\"status\":\"INTERNAL\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"," +
-			"\"reason\":\"PROVIDER_BROKE_OFF\",\"domain\":\"faregate\"}]}}\r\n\r\n",
+	for _, row := range []struct {
+		operation Operation
+		want      string
+	}{
+		{chatCompletions, "data: {\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n"},
+		{messages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Broke.\",\"code\":\"provider_broke_off\"}}\n\n"},
+		{generateContent, "data: {\"error\":{\"code\":502,\"message\":\"Broke.\",\"status\":\"INTERNAL\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"," +
+			"\"reason\":\"PROVIDER_BROKE_OFF\",\"domain\":\"faregate\"}]}}\r\n\r\n"},
+		{responses, "event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"param\":null,\"code\":\"provider_broke_off\",\"message\":\"Broke.\"," +
+			"\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n"},
 	} {
-		if got := string(StreamError(d, problem)); got != want {
-			t.Errorf("%v: %q", d, got)
+		if got := string(StreamError(row.operation, problem)); got != row.want {
+			t.Errorf("%s: %q", row.operation.Name, got)
 		}
 	}
 }

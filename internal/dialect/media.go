@@ -50,6 +50,15 @@ func (b *reading) mediaType(start, end int) {
 	case !boundedByBytes(kind):
 		b.request.unbounded = true
 	}
+	b.typed = true
+	switch class, _, _ := strings.Cut(kind, "/"); {
+	case class == "image":
+		b.request.Reach.InputImage = true
+	case class == "audio":
+		b.request.Reach.InputAudio = true
+	case class != "text" && kind != "application/json":
+		b.request.Reach.anyInput() // a video has a sound, a document pictures
+	}
 }
 
 // boundedByBytes tells whether media of a type has fewer tokens than bytes in
@@ -66,10 +75,13 @@ func boundedByBytes(kind string) bool {
 }
 
 // mediaBegins forgets the media read before.
-func (b *reading) mediaBegins() { b.image, b.mediaSize = false, 0 }
+func (b *reading) mediaBegins() { b.image, b.typed, b.mediaSize = false, false, 0 }
 
 // mediaEnds counts the media that was read.
 func (b *reading) mediaEnds() {
+	if !b.typed {
+		b.request.Reach.anyInput()
+	}
 	if b.image {
 		b.request.images++
 		b.request.imageSize += b.mediaSize

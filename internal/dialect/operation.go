@@ -37,6 +37,9 @@ type Operation struct {
 // IsForm tells whether the body is multipart/form-data, to be read by ParseForm.
 func (o Operation) IsForm() bool { return o.read == readsImageForm || o.read == readsAudioForm }
 
+// AnswersRaw tells whether the answer may be neither JSON nor events.
+func (o Operation) AnswersRaw() bool { return o.read == readsSpeech || o.read == readsAudioForm }
+
 // reader says how an operation's body is read.
 type reader uint8
 

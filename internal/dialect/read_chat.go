@@ -22,8 +22,18 @@ const (
 	chatFile
 	chatTool
 	chatToolType
+	chatImage
+	chatVideo
+	chatAudioInput
+	chatUnknownInput
 	chatAddress
 	chatFileData
+	chatPartType
+	chatModalities
+	chatModality
+	chatVoice
+	chatEffort
+	chatThinkingType
 )
 
 // chatRefusals are the members of chat completions that are not supported.
@@ -45,19 +55,32 @@ var chatRefusals = map[field]refusal{
 // costs or keeps more than the answer: models and plugins (OpenRouter), deferred and
 // search_parameters (xAI).
 var chatBody = func() *place {
-	address := &place{names: []member{{text: "url", at: &place{field: chatAddress}}}}
-	part := &place{names: []member{
-		{text: "image_url", at: &place{names: address.names, field: chatAddress}},
-		{text: "video_url", at: &place{names: address.names, field: chatAddress}},
-		{text: "audio_url", at: &place{names: address.names, field: chatAddress}},
+	address := []member{{text: "url", at: &place{field: chatAddress}}}
+	unknown := &place{field: chatUnknownInput}
+	part := &place{others: unknown, names: []member{
+		{text: "type", at: &place{field: chatPartType}},
+		{text: "text"},
+		{text: "refusal"},
+		{text: "cache_control"},
+		{text: "image_url", at: &place{names: address, field: chatImage}},
+		{text: "video_url", at: &place{names: address, field: chatVideo}},
+		{text: "audio_url", at: &place{names: address, field: chatAudioInput}},
+		{text: "input_audio", at: &place{field: chatAudioInput}},
 		{text: "file", at: &place{names: []member{
 			{text: "file_id", at: &place{field: chatFile}},
 			{text: "file_data", at: &place{field: chatFileData}},
 			{text: "file_url", at: &place{field: chatFileData}},
-		}}},
+		}, field: chatUnknownInput}},
 	}}
-	message := &place{names: []member{
-		{text: "content", at: &place{names: part.names, each: part}},
+	message := &place{others: unknown, names: []member{
+		{text: "role"},
+		{text: "name"},
+		{text: "tool_calls"},
+		{text: "tool_call_id"},
+		{text: "function_call"},
+		{text: "refusal"},
+		{text: "reasoning_content"},
+		{text: "content", at: &place{names: part.names, others: unknown, each: part}},
 		{text: "audio", at: &place{names: []member{{text: "id", at: &place{field: chatAudio}}}}},
 	}}
 	tool := &place{field: chatTool, enters: true, names: []member{{text: "type", at: &place{field: chatToolType}}}}
@@ -81,6 +104,10 @@ var chatBody = func() *place {
 		{text: "search_parameters", at: &place{field: chatSearchParameters}},
 		{text: "plugins", at: &place{field: chatPlugins}},
 		{text: "tools", at: &place{each: tool}},
+		{text: "modalities", at: &place{field: chatModalities, each: &place{field: chatModality}}},
+		{text: "audio", at: &place{field: chatVoice}},
+		{text: "reasoning_effort", at: &place{field: chatEffort}},
+		{text: "thinking", at: &place{names: []member{{text: "type", at: &place{field: chatThinkingType}}}}},
 	}}
 }()
 
@@ -93,6 +120,9 @@ const (
 func (r *Request) readChat() error {
 	b := &reading{request: r}
 	var outputCap, oldCap int64
+	// Caches are written to unasked, where that has a price. Speech has to be asked for;
+	// some compatible servers answer with images unasked.
+	r.Reach = Reach{CacheWrite: true, OutputImage: true}
 	err := b.scan(chatBody, func(f field, start, end int) (problem *Error) {
 		here := span{start, end}
 		switch f {
@@ -121,15 +151,15 @@ func (r *Request) readChat() error {
 			return b.chatTool(end)
 		case chatToolType:
 			b.toolType, problem = b.string("tools.type", start, end, 64)
-		case chatAddress:
-			if b.scanner.data[start] == '"' { // not the object that holds the address
-				b.mediaAddress(start, end)
-			}
-		case chatFileData:
-			r.unbounded = r.unbounded || !b.null(start, end)
+		case chatEffort:
+			r.NoReasoning = r.NoReasoning || b.prefix(start, end) == "none"
+		case chatThinkingType:
+			r.NoReasoning = r.NoReasoning || b.prefix(start, end) == "disabled"
 		default:
-			refused := chatRefusals[f]
-			return b.refuse(refused.param, refused.why, start, end)
+			if refused, ok := chatRefusals[f]; ok {
+				return b.refuse(refused.param, refused.why, start, end)
+			}
+			b.chatMedia(f, start, end)
 		}
 		return problem
 	})
@@ -144,6 +174,41 @@ func (r *Request) readChat() error {
 	}
 	r.OutputCap = max(outputCap, oldCap)
 	return nil
+}
+
+// chatMedia notes what media the request has, and what it asks for.
+func (b *reading) chatMedia(f field, start, end int) {
+	r := b.request
+	if b.null(start, end) {
+		return
+	}
+	switch f {
+	case chatPartType:
+		switch b.prefix(start, end) {
+		case "text", "refusal", "image_url", "video_url", "audio_url", "input_audio":
+		default:
+			r.Reach.anyInput()
+		}
+	case chatUnknownInput:
+		r.Reach.anyInput()
+	case chatFileData:
+		r.unbounded = true
+	case chatAddress:
+		b.mediaAddress(start, end)
+	case chatImage, chatVideo, chatAudioInput:
+		r.Reach.InputImage = r.Reach.InputImage || f == chatImage
+		r.Reach.InputVideo = r.Reach.InputVideo || f == chatVideo
+		r.Reach.InputAudio = r.Reach.InputAudio || f != chatImage // a video has a sound
+		if b.scanner.data[start] == '"' {                         // the address itself, and not an object that holds it
+			b.mediaAddress(start, end)
+		}
+	case chatVoice:
+		b.asked.audio, r.Reach.OutputAudio = true, true
+	case chatModality:
+		b.modality(start, end)
+	case chatModalities:
+		b.modalities(start, end)
+	}
 }
 
 func (b *reading) choices(param string, start, end int) *Error {

@@ -20,6 +20,9 @@ const (
 	generateFileAddress
 	generateComputer
 	generateOtherTool
+	generateModalities
+	generateModality
+	generateUnknown
 )
 
 // googleContent is one of contents, and googleContents are they, as all of Google's
@@ -33,16 +36,23 @@ var googleContent, googleContents = func() (content, contents *place) {
 	file := &place{field: generateFile, names: []member{
 		{text: "fileUri", snake: "file_uri", at: &place{field: generateFileAddress}},
 	}}
-	part := &place{}
-	parts := &place{each: part}
+	unknown := &place{field: generateUnknown}
+	part := &place{others: unknown}
+	parts := &place{others: unknown, each: part}
 	part.names = []member{
+		{text: "text"},
+		{text: "thought"},
+		{text: "thoughtSignature", snake: "thought_signature"},
+		{text: "functionCall", snake: "function_call"},
+		{text: "executableCode", snake: "executable_code"},
+		{text: "codeExecutionResult", snake: "code_execution_result"},
 		{text: "inlineData", snake: "inline_data", at: media},
 		{text: "fileData", snake: "file_data", at: file},
 		{text: "functionResponse", snake: "function_response", at: &place{names: []member{{text: "parts", at: parts}}}},
 	}
 	parts.names = part.names
-	content = &place{names: []member{{text: "parts", at: parts}}}
-	return content, &place{names: content.names, each: content}
+	content = &place{others: unknown, names: []member{{text: "parts", at: parts}, {text: "role"}}}
+	return content, &place{others: unknown, names: content.names, each: content}
 }()
 
 // generateBody is what is read of generateContent (ai.google.dev, api/generate-content).
@@ -59,6 +69,7 @@ var generateBody = func() *place {
 		{text: "generationConfig", snake: "generation_config", at: &place{field: generateSettings, names: []member{
 			{text: "maxOutputTokens", snake: "max_output_tokens", at: &place{field: generateCap}},
 			{text: "candidateCount", snake: "candidate_count", at: &place{field: generateChoices}},
+			{text: "responseModalities", snake: "response_modalities", at: &place{field: generateModalities, each: &place{field: generateModality}}},
 			{text: "thinkingConfig", snake: "thinking_config", at: &place{field: generateThinking, names: []member{
 				{text: "thinkingBudget", snake: "thinking_budget", at: &place{field: generateBudget}},
 			}}},
@@ -86,6 +97,8 @@ func (r *Request) readGenerate(rawQuery string) error {
 		return invalid("alt", "must be sse or json")
 	}
 	b := &reading{request: r, scanner: scanner{snake: true}}
+	// Models that can draw or speak do so unless something else is asked for.
+	r.Reach = Reach{CacheWrite: true, OutputAudio: true, OutputImage: true}
 	return b.scan(generateBody, func(f field, start, end int) (problem *Error) {
 		switch f {
 		case generateModel:
@@ -103,6 +116,7 @@ func (r *Request) readGenerate(rawQuery string) error {
 		case generateBudget:
 			// -1 lets the model choose, 0 turns reasoning off.
 			r.ThinkingBudget, problem = b.integer("generationConfig.thinkingConfig.thinkingBudget", start, end, -1, maxOutputCap)
+			r.NoReasoning = r.ThinkingBudget == 0 && !b.null(start, end)
 			r.ThinkingBudget = max(r.ThinkingBudget, 0)
 		case generateTier:
 			r.ServiceTier, problem = b.enumerated("serviceTier", start, end)
@@ -135,7 +149,16 @@ func (b *reading) visitPart(f field, start, end int) *Error {
 	case generateData:
 		b.mediaSize = end - start
 	case generateFile:
-		b.request.unbounded = b.request.unbounded || !b.null(start, end)
+		if !b.null(start, end) {
+			b.request.unbounded = true
+			b.request.Reach.anyInput()
+		}
+	case generateUnknown:
+		b.request.Reach.anyInput()
+	case generateModality:
+		b.modality(start, end)
+	case generateModalities:
+		b.modalities(start, end)
 	case generateFileAddress:
 		address := b.prefix(start, end)
 		if strings.HasPrefix(address, "files/") || strings.Contains(address, "generativelanguage.googleapis.com/") {

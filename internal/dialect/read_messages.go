@@ -8,6 +8,7 @@ const (
 	messagesStream
 	messagesCap
 	messagesThinking
+	messagesThinkingType
 	messagesBudget
 	messagesTier
 	messagesSpeed
@@ -56,6 +57,7 @@ var messagesBody = func() *place {
 		{text: "stream", at: &place{field: messagesStream}},
 		{text: "max_tokens", at: &place{field: messagesCap}},
 		{text: "thinking", at: &place{field: messagesThinking, names: []member{
+			{text: "type", at: &place{field: messagesThinkingType}},
 			{text: "budget_tokens", at: &place{field: messagesBudget}},
 		}}},
 		{text: "service_tier", at: &place{field: messagesTier}},
@@ -90,6 +92,8 @@ func (r *Request) readMessages(rawQuery string) error {
 			r.OutputCap, problem = b.integer("max_tokens", start, end, 1, maxOutputCap)
 		case messagesThinking:
 			return b.object("thinking", start, end)
+		case messagesThinkingType:
+			r.NoReasoning = b.prefix(start, end) == "disabled"
 		case messagesBudget:
 			r.ThinkingBudget, problem = b.integer("thinking.budget_tokens", start, end, 1, maxOutputCap)
 		case messagesTier:
@@ -122,10 +126,15 @@ func (r *Request) readMessages(rawQuery string) error {
 		return err
 	case r.Model == "":
 		return noModel()
-	case r.OutputCap == 0:
+	case r.OutputCap == 0 && r.Operation.Kind != Free:
 		return NewError(CodeInvalidRequest).WithParam("max_tokens").
 			WithMessage("max_tokens is missing. Say how many tokens the answer may have at most.")
 	}
+	// Claude writes to its cache only where cache_control says so, at a block or, automatic,
+	// at the top (build-with-claude/prompt-caching). What a loop of the provider's own tools
+	// writes is not documented.
+	r.Reach = everything
+	r.Reach.CacheWrite = b.scanner.caching || len(r.Tools) > 0
 	return nil
 }
 
@@ -203,7 +212,7 @@ func (b *reading) messagesTool(end int) *Error {
 	default:
 		return unsupported("tools.type", becauseUncapped)
 	}
-	if tool.MaxUses == 0 {
+	if tool.MaxUses == 0 && b.request.Operation.Kind != Free {
 		return NewError(CodeUnsupported).WithParam("tools.max_uses").
 			WithMessage("The tool " + tool.Name + " needs max_uses here: it runs at the provider, and what it costs at most must be known before. Set max_uses to the number of uses that you allow.")
 	}

@@ -36,7 +36,7 @@ func TestResponsesRequest(t *testing.T) {
 			t.Errorf("%s is bounded by its bytes", body)
 		}
 	}
-	if r = mustParse(t, compactResponses, `{"model":"a","input":[]}`); r.CanCapOutput() || !r.HasOutput() {
+	if r = mustParse(t, compactResponses, `{"model":"a","input":[]}`); r.CanCapOutput() || r.OutputBound(77) != 77 {
 		t.Errorf("compact: %+v", *r)
 	}
 }
@@ -102,7 +102,7 @@ func TestOperationsWithoutOutput(t *testing.T) {
 		`{"requests":[{"content":{"parts":{"text":"x"}}}]}`: embedContents,
 	} {
 		r := mustParse(t, operation, body)
-		if r.HasOutput() || r.CanCapOutput() || r.Stream || r.Model == "" {
+		if r.OutputBound(77) != 0 || r.CanCapOutput() || r.Stream || r.Model == "" {
 			t.Errorf("%s: %+v", body, *r)
 		}
 	}

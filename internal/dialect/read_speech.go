@@ -21,6 +21,17 @@ var speechBody = &place{names: []member{
 // models take 2,000 tokens).
 const maxSpeech = 16 << 10
 
+// What a text costs at most as audio, and what it costs mostly: 1,250 tokens make a
+// minute (openai.com, gpt-4o-mini-tts: 0.015 USD a minute at 12 USD a million), in which
+// 900 characters are read at an ordinary pace. Instructions can make it slow.
+const (
+	speechOverhead = 256
+	speechTokens   = 8
+)
+
+// EstimatedSpeech is a likely number of tokens of the audio, where the answer tells none.
+func (r *Request) EstimatedSpeech() int64 { return r.Characters * 1250 / 900 }
+
 // readSpeech reads a body that asks for text to be spoken.
 func (r *Request) readSpeech() error {
 	b := &reading{request: r}

@@ -32,7 +32,11 @@ type reading struct {
 	scanner scanner
 
 	image     bool // the media is an image
+	typed     bool // the kind of the media is known
 	mediaSize int  // bytes of its data
+
+	// asked are the kinds of output that are listed so far.
+	asked struct{ audio, image bool }
 
 	toolType string
 	maxUses  int64

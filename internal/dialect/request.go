@@ -42,6 +42,10 @@ type Request struct {
 	ResponseFormat string
 	// Tools are the tools that run at the provider.
 	Tools []ServerTool
+	// NoReasoning says that the caller turned reasoning off in so many words.
+	NoReasoning bool
+	// Reach is which kinds of priced tokens the request can lead to.
+	Reach Reach
 
 	unbounded bool // some input is not in the body, or its tokens cannot be told from its bytes
 	images    int  // whose tokens are bounded each
@@ -76,7 +80,7 @@ type ServerTool struct {
 // the provider would keep, models other than the one called, and provider-side
 // tools without a bound on their uses.
 func ParseRequest(operation Operation, model string, stream bool, rawQuery string, body []byte) (*Request, error) {
-	r := &Request{Operation: operation, Choices: 1, body: body}
+	r := &Request{Operation: operation, Choices: 1, Reach: everything, body: body}
 	var err error
 	if operation.Dialect == Google {
 		r.Model, r.Stream = model, stream
@@ -114,7 +118,7 @@ func ParseRequest(operation Operation, model string, stream bool, rawQuery strin
 // ParseForm is ParseRequest for an Operation that IsForm: contentType says how the
 // body is cut.
 func ParseForm(operation Operation, contentType string, body []byte) (*Request, error) {
-	r := &Request{Operation: operation, Choices: 1, body: body}
+	r := &Request{Operation: operation, Choices: 1, Reach: everything, body: body}
 	if problem := r.readForm(contentType); problem != nil {
 		return nil, problem
 	}
@@ -165,8 +169,19 @@ func (r *Request) OutputPasses() int64 {
 	return passes
 }
 
-// HasOutput tells whether the operation generates text at all.
-func (r *Request) HasOutput() bool { return !r.noOutput }
+// OutputBound is the most tokens that an operation generates which takes no cap, with
+// a model of this output limit.
+func (r *Request) OutputBound(limit int64) int64 {
+	switch {
+	case r.Images.Count > 0:
+		return r.Images.OutputBound()
+	case r.noOutput:
+		return 0
+	case r.Characters > 0:
+		return speechOverhead + r.Characters*speechTokens
+	}
+	return limit
+}
 
 // CanCapOutput tells whether the operation lets a request say how much is generated.
 func (r *Request) CanCapOutput() bool {
@@ -174,7 +189,7 @@ func (r *Request) CanCapOutput() bool {
 	case readsSpeech, readsAudioForm:
 		return false
 	}
-	return !r.noOutput && r.Operation.Name != compactResponses.Name
+	return !r.noOutput && r.Operation.Kind == Generate && r.Operation.Name != compactResponses.Name
 }
 
 // StandardOutputCap is how much is generated for each choice where the caller gives no

@@ -22,6 +22,10 @@ type scanner struct {
 	// enters, it is called before with end = -1.
 	visit func(f field, start, end int) *Error
 
+	// caching is set where the name of a member, anywhere, speaks of a cache, or may do so
+	// as it is written with escapes.
+	caching bool
+
 	nonASCII bool
 	problem  *Error
 }
@@ -252,9 +256,11 @@ func (s *scanner) key(i int) int {
 	if i >= len(s.data) || s.data[i] != '"' {
 		return s.fail(i)
 	}
-	if i = s.text(i + 1); i < 0 {
+	name := i + 1
+	if i = s.text(name); i < 0 {
 		return -1
 	}
+	s.caching = s.caching || speaksOfCache(s.data[name:i-1])
 	if i = s.space(i); i >= len(s.data) || s.data[i] != ':' {
 		return s.fail(i)
 	}

@@ -15,6 +15,9 @@
 //	spent := g.request(seen.id()).expectCharge(t, plain(6, 52), "gpt-4.1-mini")
 //	rider.expectSpent(spent)                        // the balance; the ledger re-added
 //
+// The price book is compared, model by model, with the prices of another library
+// (TestPricesHaveASecondOpinion), and every difference has its reason there.
+//
 // ./xcaddy.sh test installs the SDKs and builds ./caddy before it runs them. A
 // ./caddy that is older than the sources is not used: the tests then build one
 // like it.

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/faregate/faregate/auth"
-	"github.com/faregate/faregate/metering"
 )
 
 const accountColumns = `a.id, COALESCE(a.email, ''), COALESCE(a.username, ''), a.price_group, a.status, a.suspended_reason, a.password_hash, a.created_at`
@@ -110,12 +109,16 @@ func (s *Store) ListAccounts(ctx context.Context) ([]*auth.Account, error) {
 	return accounts, nil
 }
 
-// SetAccountStatus suspends an account, saying why, or makes it active again.
+// SetAccountStatus suspends an account, saying why, or makes it active again:
+// ErrNotFound, ErrErased.
 func (s *Store) SetAccountStatus(ctx context.Context, accountID string, status auth.Status, reason string) error {
 	if status == auth.StatusActive {
 		reason = ""
 	}
 	return s.write(ctx, "set an account's status", func(tx transaction) error {
+		if err := notErased(ctx, tx, accountID); err != nil {
+			return err
+		}
 		if err := changed(tx.exec(ctx, `UPDATE accounts SET status = $1, suspended_reason = $2 WHERE id = $3`,
 			string(status), reason, accountID)); err != nil {
 			return err
@@ -124,25 +127,64 @@ func (s *Store) SetAccountStatus(ctx context.Context, accountID string, status a
 	})
 }
 
-// Balance is what an account has.
-type Balance struct {
-	Balance metering.Nanos // in all
-	Granted metering.Nanos // the part of it that is in the hands of nodes
-}
-
-// Available is the part that no node has.
-func (b Balance) Available() metering.Nanos { return b.Balance - b.Granted }
-
-// Balance returns what the account with this id has: settled, not held.
-func (s *Store) Balance(ctx context.Context, accountID string) (Balance, error) {
-	var balance Balance
-	err := s.db.reads().queryRow(ctx, `SELECT balance, granted FROM wallets WHERE account_id = $1`, accountID).
-		Scan(&balance.Balance, &balance.Granted)
+// notErased locks an account's row: ErrNotFound, ErrErased.
+func notErased(ctx context.Context, tx transaction, accountID string) error {
+	var status auth.Status
+	err := tx.queryRow(ctx, tx.forUpdate(`SELECT status FROM accounts WHERE id = $1`), accountID).Scan((*string)(&status))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return Balance{}, fmt.Errorf("account: %w", ErrNotFound)
-	case err != nil:
-		return Balance{}, fmt.Errorf("read a balance: %w", s.db.explain(err))
+		return fmt.Errorf("account: %w", ErrNotFound)
+	case err == nil && status == auth.StatusErased:
+		return ErrErased
 	}
-	return balance, nil
+	return err
+}
+
+// AccountEdit says what shall change of an account; nil leaves a field as it is.
+type AccountEdit struct {
+	Email    *string // as auth.NormalizeEmail writes it
+	Username *string // as auth.NormalizeUsername writes it
+	Group    *string // as auth.ValidateGroup allows it
+}
+
+// EditAccount changes an account: ErrTaken where another has the e-mail address or the
+// username, ErrNotFound, ErrErased.
+func (s *Store) EditAccount(ctx context.Context, accountID string, edit AccountEdit) error {
+	var text [3]sql.NullString
+	for i, field := range []*string{edit.Email, edit.Username, edit.Group} {
+		if field != nil {
+			text[i] = sql.NullString{String: *field, Valid: true}
+		}
+	}
+	err := s.write(ctx, "edit an account", func(tx transaction) error {
+		if err := notErased(ctx, tx, accountID); err != nil {
+			return err
+		}
+		// Asked before, a conflict is no error that a server could log with the address
+		// in it. Only who takes the same name at the same moment meets the constraint.
+		for _, unique := range []struct {
+			name, query string
+			value       sql.NullString
+		}{
+			{"e-mail address", `SELECT COUNT(*) FROM accounts WHERE email = $1 AND id <> $2`, text[0]},
+			{"username", `SELECT COUNT(*) FROM accounts WHERE username = $1 AND id <> $2`, text[1]},
+		} {
+			var others int
+			if err := tx.queryRow(ctx, unique.query, unique.value, accountID).Scan(&others); err != nil {
+				return err
+			}
+			if others > 0 {
+				return fmt.Errorf("the %s is %w", unique.name, ErrTaken)
+			}
+		}
+		if err := changed(tx.exec(ctx, `UPDATE accounts SET email = COALESCE($1, email), username = COALESCE($2, username),
+			price_group = COALESCE($3, price_group) WHERE id = $4`, text[0], text[1], text[2], accountID)); err != nil {
+			return err
+		}
+		return announce(ctx, tx, KindAccount, accountID)
+	})
+	if err != nil && s.db.rejected(err) {
+		return fmt.Errorf("edit an account: the e-mail address or the username is %w", ErrTaken)
+	}
+	return err
 }

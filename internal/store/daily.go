@@ -121,6 +121,13 @@ func (s *Store) DailyUsage(ctx context.Context, accountID string, since, until t
 	return days, nil
 }
 
+const (
+	purgeRecords = `DELETE FROM usage_records WHERE id IN (
+		SELECT id FROM usage_records WHERE started_at < $1 ORDER BY started_at, id LIMIT $2)`
+	purgeTransfers = `DELETE FROM transfers WHERE kind = $1 AND ref IN (
+		SELECT ref FROM transfers WHERE kind = $1 AND at < $2 ORDER BY at LIMIT $3)`
+)
+
 // Purge deletes usage records of the days before that of `before`, the oldest first and
 // no more than `limit`, and what was transferred for them; deleted tells how many
 // records. What the accounts paid stays in the sums of each day, and Verify goes by
@@ -130,18 +137,21 @@ func (s *Store) DailyUsage(ctx context.Context, accountID string, since, until t
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (deleted int, err error) {
 	day := before.UnixMicro() / microsOfDay
 	err = s.write(ctx, "purge usage records", func(tx transaction) error {
+		// One at a time: several nodes would wait for each other's rows, in no order.
+		var first int64
+		if err := tx.queryRow(ctx, tx.forUpdate(`SELECT first_day FROM retention WHERE id = 1`)).Scan(&first); err != nil {
+			return err
+		}
 		if _, err := tx.exec(ctx, `UPDATE retention SET first_day = $1 WHERE id = 1 AND first_day < $1`, day); err != nil {
 			return err
 		}
-		records, err := tx.exec(ctx, `DELETE FROM usage_records WHERE id IN (
-			SELECT id FROM usage_records WHERE started_at < $1 ORDER BY started_at, id LIMIT $2)`, day*microsOfDay, limit)
+		records, err := tx.exec(ctx, purgeRecords, day*microsOfDay, limit)
 		if err != nil {
 			return err
 		}
 		deleted = int(records)
 		for _, kind := range []string{transferShortfall, transferOperatorCost} {
-			if _, err := tx.exec(ctx, `DELETE FROM transfers WHERE kind = $1 AND ref IN (
-				SELECT ref FROM transfers WHERE kind = $1 AND at < $2 ORDER BY at LIMIT $3)`, kind, day*microsOfDay, limit); err != nil {
+			if _, err := tx.exec(ctx, purgeTransfers, kind, day*microsOfDay, limit); err != nil {
 				return err
 			}
 		}

@@ -22,6 +22,8 @@ type database interface {
 	migrate(ctx context.Context) error
 	lock() (unlock func() error, err error)
 	nodeName() string
+	keepRoom() error
+	hasRoom() bool
 	// explain adds to an error what can be done about it. It quotes no value and no secret.
 	explain(err error) error
 	// rejected tells errors that come back however often a statement is tried.

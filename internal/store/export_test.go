@@ -1,6 +1,13 @@
 package store
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/faregate/faregate/metering"
+)
 
 // Advance moves the store's clock, for this process.
 func (s *Store) Advance(by time.Duration) {
@@ -11,4 +18,72 @@ func (s *Store) Advance(by time.Duration) {
 	case *postgres:
 		db.shift.Add(by.Microseconds())
 	}
+}
+
+// LimitPages makes the file as full as a disk would at so many more pages; below zero it
+// can grow again.
+func (s *Store) LimitPages(ctx context.Context, more int) error {
+	f := s.db.(*sqliteFile)
+	limit := 1 << 30
+	if more >= 0 {
+		if err := f.writer.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&limit); err != nil {
+			return err
+		}
+		limit += more
+	}
+	_, err := f.writer.ExecContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit))
+	return err
+}
+
+// Plans tells how the database finds the records of a filter, from a later page on, and
+// those to purge: one text per query. With `forced` it shall not read whole tables,
+// which it rightly does with the small ones of tests.
+func (s *Store) Plans(ctx context.Context, filter Filter, after *metering.Record, forced bool) (list, records, transfers string, err error) {
+	query, values := filter.pageQuery(after)
+	err = s.db.write(ctx, func(tx transaction) error {
+		explain := `EXPLAIN QUERY PLAN `
+		if _, isPostgres := s.db.(*postgres); isPostgres {
+			explain = `EXPLAIN `
+			if forced {
+				for _, off := range []string{"enable_seqscan", "enable_sort", "enable_bitmapscan"} {
+					if _, err := tx.exec(ctx, `SET LOCAL `+off+` = off`); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		plan := func(into *string, query string, values ...any) {
+			if err == nil {
+				*into, err = planOf(ctx, tx, explain+query, values)
+			}
+		}
+		plan(&list, query, values...)
+		plan(&records, purgeRecords, time.Now().UnixMicro(), 500)
+		plan(&transfers, purgeTransfers, transferShortfall, time.Now().UnixMicro(), 500)
+		return err
+	})
+	return list, records, transfers, err
+}
+
+func planOf(ctx context.Context, tx transaction, query string, values []any) (string, error) {
+	found, err := tx.query(ctx, query, values...)
+	if err != nil {
+		return "", err
+	}
+	defer found.Close()
+	var lines []string
+	for found.Next() {
+		var line string
+		var number int
+		if strings.HasPrefix(query, `EXPLAIN QUERY PLAN`) {
+			err = found.Scan(&number, &number, &number, &line)
+		} else {
+			err = found.Scan(&line)
+		}
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n"), found.Err()
 }

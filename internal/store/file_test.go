@@ -13,6 +13,8 @@ import (
 
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/internal/store/storetest"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
 )
 
 func TestOpenHasNoEffect(t *testing.T) {
@@ -129,5 +131,60 @@ func TestStoreOfNewerVersion(t *testing.T) {
 	harm(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
 	if err := s.Migrate(t.Context()); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("migrate: %v, want ErrNewer", err)
+	}
+}
+
+// Wherever the tests run, a file that cannot grow stands for a full disk: what is
+// written then is all there or not at all, and nothing has to be repaired.
+func TestAFileThatCannotGrow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "faregate.db")
+	s := openFile(t, path)
+	if err := s.KeepRoom(); err != nil {
+		t.Fatal(err)
+	}
+	customer := storetest.NewCustomer(t, s, metering.Dollar)
+	l := storetest.OpenLedger(t, s, ledger.Options{RetryFor: 10 * time.Second})
+	settle := func() error {
+		hold, err := l.Hold(t.Context(), customer.AccountID, 10)
+		if err != nil {
+			return err
+		}
+		return hold.Settle(t.Context(), customer.Record(7))
+	}
+	if err := s.LimitPages(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	settled := 0
+	failed := make(chan error)
+	go func() {
+		for { // the one that finds the file full waits for room
+			if err := settle(); err != nil || !s.HasRoom() {
+				settled++
+				failed <- err
+				return
+			}
+			settled++
+		}
+	}()
+	storetest.Eventually(t, "the ballast to be given up", func() bool { return !s.HasRoom() })
+	if _, err := os.Stat(path + ".ballast"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the ballast is there: %v", err)
+	}
+	if err := s.KeepRoom(); err != nil || !s.HasRoom() {
+		t.Errorf("a new ballast: %v", err)
+	}
+	storetest.Eventually(t, "the next try to give the ballast up, too", func() bool { return !s.HasRoom() })
+	if err := s.LimitPages(t.Context(), -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err != nil {
+		t.Errorf("when there was room again: %v", err)
+	}
+	if err := s.KeepRoom(); err != nil || !s.HasRoom() {
+		t.Errorf("a new ballast: %v", err)
+	}
+	report := storetest.MustVerify(t, s)
+	if want := metering.Dollar - 7*metering.Nanos(settled); report.Records != int64(settled) || report.Balance != want {
+		t.Errorf("%d records and %s; want %d and %s", report.Records, report.Balance, settled, want)
 	}
 }

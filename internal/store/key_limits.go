@@ -16,36 +16,27 @@ type KeyLimit struct {
 	Period ledger.Period
 }
 
-// SetKeyLimit sets a key's spend limit from now on, or with nil takes it away. What
-// was spent in the present period counts. Nodes put back what they hold beyond a lower
-// limit as it becomes idle; requests under way still settle. ErrNotFound, ErrAmount.
-func (s *Store) SetKeyLimit(ctx context.Context, keyID string, limit *KeyLimit) error {
-	var amount sql.NullInt64
-	var period sql.NullString
-	if limit != nil {
-		if limit.Amount < 0 || !limit.Period.Valid() {
-			return fmt.Errorf("limit a key to %s per %q: %w", limit.Amount, limit.Period, ErrAmount)
-		}
-		amount, period = sql.NullInt64{Int64: int64(limit.Amount), Valid: true}, sql.NullString{String: string(limit.Period), Valid: true}
+// columns are NULL for no limit: ErrAmount.
+func (l *KeyLimit) columns() (amount sql.NullInt64, period sql.NullString, err error) {
+	if l == nil {
+		return amount, period, nil
 	}
-	return s.write(ctx, "limit a key", func(tx transaction) error {
-		account, err := texts(ctx, tx, tx.forUpdate(`SELECT account_id FROM keys WHERE id = $1`), keyID)
-		if err != nil {
-			return err
-		}
-		if len(account) == 0 {
-			return ErrNotFound
-		}
-		if _, err := tx.exec(ctx, `UPDATE keys SET spend_limit = $1, limit_period = $2 WHERE id = $3`, amount, period, keyID); err != nil {
-			return err
-		}
-		for _, kind := range []Kind{KindWallet, KindRecall} {
-			if err := announce(ctx, tx, kind, account[0]); err != nil {
-				return err
-			}
-		}
-		return announce(ctx, tx, KindKey, keyID)
+	if l.Amount < 0 || !l.Period.Valid() {
+		return amount, period, fmt.Errorf("limit a key to %s per %q: %w", l.Amount, l.Period, ErrAmount)
+	}
+	return sql.NullInt64{Int64: int64(l.Amount), Valid: true}, sql.NullString{String: string(l.Period), Valid: true}, nil
+}
+
+// SetKeyLimit sets a key's spend limit from now on, or with nil takes it away. What
+// was spent in the present period while the key had a limit counts. Nodes put back what
+// they hold beyond a lower limit as it becomes idle; requests under way still settle.
+// ErrNotFound, ErrAmount.
+func (s *Store) SetKeyLimit(ctx context.Context, keyID string, limit *KeyLimit) error {
+	_, err := s.EditKey(ctx, keyID, func(key *LimitedKey) error {
+		key.Limit = limit
+		return nil
 	})
+	return err
 }
 
 // KeyLimit returns a key's spend limit, nil if it has none: ErrNotFound.

@@ -11,7 +11,7 @@ import (
 	"github.com/faregate/faregate/auth"
 )
 
-const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at`
+const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps`
 
 // keyRow is a key as it stands in its table.
 type keyRow struct {
@@ -20,10 +20,11 @@ type keyRow struct {
 	models           string
 	created          int64
 	expires, revoked sql.NullInt64
+	exactCaps        int64
 }
 
 func (r *keyRow) fields() []any {
-	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked}
+	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps}
 }
 
 func (r *keyRow) read() (*auth.Key, error) {
@@ -37,6 +38,7 @@ func (r *keyRow) read() (*auth.Key, error) {
 	}
 	r.key.CreatedAt = time.UnixMicro(r.created).UTC()
 	r.key.ExpiresAt, r.key.RevokedAt = optionalTime(r.expires), optionalTime(r.revoked)
+	r.key.ExactCaps = r.exactCaps != 0
 	return &r.key, nil
 }
 
@@ -51,36 +53,49 @@ func optionalMicros(at time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: at.UnixMicro(), Valid: !at.IsZero()}
 }
 
-// CreateKey writes a new key: ErrNotFound where there is no such account, ErrTaken
-// where the id or the hash is in use. The same key again changes nothing.
+// CreateKey writes a new key: ErrNotFound where there is no such account, ErrErased, and
+// ErrTaken where the id or the hash is in use. The same key again changes nothing.
 func (s *Store) CreateKey(ctx context.Context, key *auth.Key) error {
-	for _, pattern := range key.Models {
-		// This also keeps out the comma, which separates patterns in the column.
-		if err := auth.ValidateModelPattern(pattern); err != nil {
-			return fmt.Errorf("create a key: %w", err)
-		}
+	return s.CreateLimitedKey(ctx, &LimitedKey{Key: *key})
+}
+
+// CreateLimitedKey is CreateKey of a key with a spend limit, which is in force as soon
+// as the key is: ErrAmount also.
+func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
+	amount, period, err := key.Limit.columns()
+	if err == nil {
+		err = checkModels(key.Models)
+	}
+	if err != nil {
+		return fmt.Errorf("create a key: %w", err)
 	}
 	return s.write(ctx, "create a key", func(tx transaction) error {
-		var accounts int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM accounts WHERE id = $1`, key.AccountID).Scan(&accounts); err != nil {
+		if err := notErased(ctx, tx, key.AccountID); err != nil {
 			return err
 		}
-		if accounts == 0 {
-			return fmt.Errorf("account: %w", ErrNotFound)
-		}
 		err := changed(tx.exec(ctx, `INSERT INTO keys
-			(id, account_id, name, hash, models, created_at, expires_at, revoked_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","),
-			key.CreatedAt.UnixMicro(), optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt)))
+			(id, account_id, name, hash, models, created_at, expires_at, revoked_at, exact_caps, spend_limit, limit_period)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","), key.CreatedAt.UnixMicro(),
+			optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt), integer(key.ExactCaps), amount, period))
 		if errors.Is(err, ErrNotFound) {
-			return sameKey(ctx, tx, key)
+			return sameKey(ctx, tx, &key.Key)
 		}
 		if err != nil {
 			return err
 		}
 		return announce(ctx, tx, KindKey, key.ID)
 	})
+}
+
+// checkModels also keeps out the comma, which separates patterns in the column.
+func checkModels(patterns []string) error {
+	for _, pattern := range patterns {
+		if err := auth.ValidateModelPattern(pattern); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sameKey is nil where the same key was created before: the answer may have been lost.

@@ -159,6 +159,10 @@ func (p *postgres) lock() (unlock func() error, err error) {
 	return func() error { return nil }, nil
 }
 
+// keepRoom does nothing: the disk is the database server's.
+func (p *postgres) keepRoom() error { return nil }
+func (p *postgres) hasRoom() bool   { return true }
+
 func (p *postgres) close() error {
 	p.settling.Close()
 	p.working.Close()

@@ -79,6 +79,12 @@ func TestRetentionPostgres(t *testing.T) {
 	storetest.RunRetention(t, s)
 }
 
+func TestLimitedKeysPostgres(t *testing.T) {
+	t.Parallel()
+	s, _ := openPostgres(t)
+	storetest.RunLimitedKeys(t, s)
+}
+
 func TestSharedPostgres(t *testing.T) {
 	t.Cleanup(func() {
 		// Deadlocks are undone and made good, but one order of locks has none.

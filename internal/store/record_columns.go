@@ -16,8 +16,9 @@ var recordColumns = []string{
 	"input_total", "output_total",
 	"input", "cache_read", "cache_write", "cache_write_5m", "cache_write_1h",
 	"input_audio", "input_image", "input_video", "cache_read_audio", "cache_read_image", "cache_read_video",
-	"output", "reasoning", "output_audio", "output_image",
-	"unit_web_search", "unit_web_fetch",
+	"output", "reasoning", "output_audio", "output_image", "output_video",
+	"unit_web_search", "unit_web_fetch", "unit_x_search", "unit_file_search", "unit_code_interpreter",
+	"unit_images", "unit_characters", "unit_milliseconds", "unit_pages",
 	"cost", "shortfall", "price_version",
 }
 
@@ -39,8 +40,9 @@ func recordValues(values []any, r *metering.Record) []any {
 		u.InputTotal, u.OutputTotal,
 		u.Input, u.CacheRead, u.CacheWrite, u.CacheWrite5m, u.CacheWrite1h,
 		u.InputAudio, u.InputImage, u.InputVideo, u.CacheReadAudio, u.CacheReadImage, u.CacheReadVideo,
-		u.Output, u.Reasoning, u.OutputAudio, u.OutputImage,
-		u.Units.WebSearch, u.Units.WebFetch,
+		u.Output, u.Reasoning, u.OutputAudio, u.OutputImage, u.OutputVideo,
+		u.Units.WebSearch, u.Units.WebFetch, u.Units.XSearch, u.Units.FileSearch, u.Units.CodeInterpreter,
+		u.Units.Images, u.Units.Characters, u.Units.Milliseconds, u.Units.Pages,
 		int64(r.Cost), int64(r.Shortfall), r.PriceVersion)
 }
 
@@ -68,8 +70,9 @@ func (row *recordRow) fields() []any {
 		&u.InputTotal, &u.OutputTotal,
 		&u.Input, &u.CacheRead, &u.CacheWrite, &u.CacheWrite5m, &u.CacheWrite1h,
 		&u.InputAudio, &u.InputImage, &u.InputVideo, &u.CacheReadAudio, &u.CacheReadImage, &u.CacheReadVideo,
-		&u.Output, &u.Reasoning, &u.OutputAudio, &u.OutputImage,
-		&u.Units.WebSearch, &u.Units.WebFetch,
+		&u.Output, &u.Reasoning, &u.OutputAudio, &u.OutputImage, &u.OutputVideo,
+		&u.Units.WebSearch, &u.Units.WebFetch, &u.Units.XSearch, &u.Units.FileSearch, &u.Units.CodeInterpreter,
+		&u.Units.Images, &u.Units.Characters, &u.Units.Milliseconds, &u.Units.Pages,
 		(*int64)(&r.Cost), (*int64)(&r.Shortfall), &r.PriceVersion,
 	}
 }

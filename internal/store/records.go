@@ -47,10 +47,9 @@ func (s *Store) Records(ctx context.Context, filter Filter) iter.Seq2[*metering.
 	}
 }
 
-// recordPage reads the records that follow `after`, or the first ones.
-func (s *Store) recordPage(ctx context.Context, filter Filter, after *metering.Record) ([]*metering.Record, error) {
+// pageQuery selects the records that follow `after`, or the first ones.
+func (filter Filter) pageQuery(after *metering.Record) (query string, values []any) {
 	var conditions []string
-	var values []any
 	where := func(condition string, value any) {
 		values = append(values, value)
 		conditions = append(conditions, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(values))))
@@ -60,8 +59,6 @@ func (s *Store) recordPage(ctx context.Context, filter Filter, after *metering.R
 	}
 	if filter.KeyID != "" {
 		where(`key_id = ?`, filter.KeyID)
-		// Records are found by account and time; a key has one account.
-		where(`account_id = (SELECT account_id FROM keys WHERE id = ?)`, filter.KeyID)
 	}
 	if !filter.Since.IsZero() {
 		where(`started_at >= ?`, filter.Since.UnixMicro())
@@ -73,11 +70,16 @@ func (s *Store) recordPage(ctx context.Context, filter Filter, after *metering.R
 		where(`started_at >= ?`, after.StartedAt.UnixMicro()) // lets the index begin there
 		where(`(started_at, id) > (`+fmt.Sprintf("$%d", len(values))+`, ?)`, after.ID)
 	}
-	query := selectRecords
+	query = selectRecords
 	if len(conditions) > 0 {
 		query += ` WHERE ` + strings.Join(conditions, ` AND `)
 	}
-	rows, err := s.db.reads().query(ctx, query+fmt.Sprintf(` ORDER BY started_at, id LIMIT %d`, recordPage), values...)
+	return query + fmt.Sprintf(` ORDER BY started_at, id LIMIT %d`, recordPage), values
+}
+
+func (s *Store) recordPage(ctx context.Context, filter Filter, after *metering.Record) ([]*metering.Record, error) {
+	query, values := filter.pageQuery(after)
+	rows, err := s.db.reads().query(ctx, query, values...)
 	if err != nil {
 		return nil, err
 	}

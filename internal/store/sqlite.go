@@ -26,6 +26,8 @@ type sqliteFile struct {
 	writer *sql.DB
 	reader *sql.DB
 
+	ballast ballast
+
 	preparing sync.Mutex
 	hot       hotStatements
 }
@@ -38,12 +40,17 @@ func openSQLite(path string) (*sqliteFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the store's file: %w", err)
 	}
-	f := &sqliteFile{path: path, clock: time.Now}
-	if f.writer, err = sql.Open("sqlite", dataSource(path, writing)); err != nil {
+	return openSQLiteFor(path, writing, reading)
+}
+
+func openSQLiteFor(path string, toWrite, toRead purpose) (*sqliteFile, error) {
+	f := &sqliteFile{path: path, clock: time.Now, ballast: ballast{path: path + ".ballast"}}
+	var err error
+	if f.writer, err = sql.Open("sqlite", dataSource(path, toWrite)); err != nil {
 		return nil, f.explain(err)
 	}
 	f.writer.SetMaxOpenConns(1)
-	if f.reader, err = sql.Open("sqlite", dataSource(path, reading)); err != nil {
+	if f.reader, err = sql.Open("sqlite", dataSource(path, toRead)); err != nil {
 		return nil, f.explain(err)
 	}
 	f.reader.SetMaxOpenConns(4)
@@ -62,7 +69,19 @@ func (f *sqliteFile) view(ctx context.Context, do func(transaction) error) error
 	return f.run(ctx, f.reader, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
 }
 
+// run runs do once more where that filled the disk and there is ballast to give up.
 func (f *sqliteFile) run(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
+	err := transact(ctx, db, options, do)
+	if db == f.writer && noRoom(err) && f.ballast.giveUp() {
+		err = transact(ctx, db, options, do)
+	}
+	return err
+}
+
+func (f *sqliteFile) keepRoom() error { return f.ballast.keep() }
+func (f *sqliteFile) hasRoom() bool   { return !f.ballast.missing() }
+
+func transact(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, options)
 	if err != nil {
 		return err
@@ -129,6 +148,8 @@ type purpose int
 const (
 	reading purpose = iota
 	writing
+	readingOnly // a file that this process may not write, or shall not
+	readingCopy // a file that nobody writes, with nothing beside it
 )
 
 // dataSource is the driver's name of the file, with what every connection sets.
@@ -139,13 +160,19 @@ func dataSource(path string, use purpose) string {
 		"mode":    {"rw"},
 		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)"},
 	}
-	if use == writing {
+	switch use {
+	case readingOnly:
+		query.Set("mode", "ro")
+	case readingCopy:
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+	case reading:
+		query.Add("_pragma", "query_only(1)")
+	case writing:
 		// A transaction that begins as a reader and becomes a writer later fails
 		// at once when another wrote meanwhile, whatever the timeout.
 		query.Set("_txlock", "immediate")
 		query.Add("_pragma", "journal_mode(WAL)")
-	} else {
-		query.Add("_pragma", "query_only(1)")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
@@ -154,11 +181,11 @@ func dataSource(path string, use purpose) string {
 // from other users. SQLite gives its side files (-wal, -shm) the file's mode.
 func prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the store's directory: %w", err)
+		return fmt.Errorf("make the store's directory: %w", permitted(path, err))
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the store's file: %w", err)
+		return fmt.Errorf("open the store's file: %w", permitted(path, err))
 	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("open the store's file: %w", err)
@@ -173,6 +200,14 @@ func prepareFile(path string) error {
 		}
 	}
 	return nil
+}
+
+// permitted adds to an error what can be done about a missing right.
+func permitted(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("this user must own the directory %s (chown), or the store be elsewhere: %w", filepath.Dir(path), err)
+	}
+	return err
 }
 
 // code is SQLite's primary result code in an error, 0 if there is none.
@@ -195,16 +230,26 @@ func (*sqliteFile) rejected(err error) bool {
 func (f *sqliteFile) explain(err error) error {
 	advice := ""
 	switch code(err) {
+	case library.SQLITE_IOERR:
+		if !noRoom(err) {
+			return err
+		}
+		advice = "the file cannot be written: the disk is full, or broken"
 	case library.SQLITE_NOTADB:
 		advice = "the file is not a SQLite database"
 	case library.SQLITE_CORRUPT:
 		advice = "the file is damaged: restore a backup"
 	case library.SQLITE_READONLY, library.SQLITE_PERM:
-		advice = "the file or its directory cannot be written by this user"
+		advice = "the file or its directory cannot be written by this user: run this as the user that the server runs as"
 	case library.SQLITE_CANTOPEN:
 		advice = "the file cannot be opened: check that it exists and that this user may read and write it and its directory"
 	case library.SQLITE_FULL:
 		advice = "the disk is full"
+	case library.SQLITE_ERROR:
+		if !strings.Contains(err.Error(), "no such table") && !strings.Contains(err.Error(), "no such column") {
+			return err
+		}
+		advice = "the store is not prepared for this version: start the server once (caddy run), which makes its tables or brings them up to date"
 	case library.SQLITE_BUSY:
 		advice = "another process is writing for too long"
 	default:

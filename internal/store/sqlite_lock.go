@@ -28,7 +28,7 @@ func (f *sqliteFile) lock() (unlock func() error, err error) {
 	path := f.path
 	// A server's first start locks before there is anything to migrate.
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the store's directory: %w", err)
+		return nil, fmt.Errorf("make the store's directory: %w", permitted(path, err))
 	}
 	// The same file by another name is the same store.
 	if directory, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
@@ -44,7 +44,7 @@ func (f *sqliteFile) lock() (unlock func() error, err error) {
 		lock = &serverLock{file: flock.New(path+".lock", flock.SetPermissions(0o600))}
 		locked, err := lock.file.TryLock()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("lock the store %s: %w", f.path, err), lock.file.Close())
+			return nil, errors.Join(fmt.Errorf("lock the store %s: %w", f.path, permitted(path, err)), lock.file.Close())
 		}
 		if !locked {
 			return nil, errors.Join(fmt.Errorf("%s: %w", f.path, ErrLocked), lock.file.Close())

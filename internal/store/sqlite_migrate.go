@@ -14,8 +14,17 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrate makes the file where there is none.
+// migrate makes the file where there is none. Even where nothing is to be done, the
+// first connection needs some room on the disk, for an index of the log.
 func (f *sqliteFile) migrate(ctx context.Context) error {
+	err := f.migrateOnce(ctx)
+	if noRoom(err) && f.ballast.giveUp() {
+		err = f.migrateOnce(ctx)
+	}
+	return err
+}
+
+func (f *sqliteFile) migrateOnce(ctx context.Context) error {
 	if err := prepareFile(f.path); err != nil {
 		return err
 	}

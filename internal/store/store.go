@@ -34,13 +34,33 @@ var (
 	ErrReference = errors.New("the reference was used before with another amount or account")
 	// ErrAmount says that an amount is not more than nothing, or beyond what a balance can hold.
 	ErrAmount = errors.New("not a usable amount")
+	// ErrBalance says that an account has less than shall be taken from it.
+	ErrBalance = errors.New("the account has less than that")
+	// ErrGranted says that nodes have the credit that shall be taken. They were asked to
+	// put back what they do not use: try again, see UntilFree.
+	ErrGranted = errors.New("running requests hold that credit")
+	// ErrErased says that an account was erased: it gets no credit, key or name any more.
+	ErrErased = errors.New("the account was erased")
+	// ErrUnspent says that an account still has credit, which an erasure would take away.
+	ErrUnspent = errors.New("the account still has credit")
+	// ErrUnknownVoucher says that no voucher has this code.
+	ErrUnknownVoucher = errors.New("no voucher has this code: check every character")
+	// ErrVoucherUsed says that a voucher was redeemed already.
+	ErrVoucherUsed = errors.New("the voucher was redeemed already")
+	// ErrVoucherExpired says that a voucher's time is over.
+	ErrVoucherExpired = errors.New("the voucher has expired")
+	// ErrVoucherRevoked says that the operator took a voucher back.
+	ErrVoucherRevoked = errors.New("the voucher was revoked")
 	// ErrNewer says that a later version of the program has migrated the store.
 	ErrNewer = errors.New("the store was made by a newer version: use that one")
 	// ErrUnknown says that the connection was lost while a change was made: it may
 	// have been made or not. Making it again does no harm.
 	ErrUnknown = errors.New("the connection was lost during the commit: make the call again")
+	// ErrFull says that the disk is full, or as good as that.
+	ErrFull = errors.New("the disk is full: make room, and the server goes on by itself")
 	// ErrLocked says that another server works on the same file.
-	ErrLocked = errors.New("another server is running on this store")
+	ErrLocked = errors.New("another server is running on this store: stop that one, or give this one a file of its own; " +
+		"several gateways can share a PostgreSQL database")
 )
 
 // Store is one database. Its methods may be called from many goroutines.
@@ -61,6 +81,21 @@ func Open(url string) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
+// OpenReadOnly names a store for somebody who only reads: what would write fails. A
+// file needs no more than the right to read it then, and its directory none to write:
+// a copy on a medium that cannot be written will do.
+func OpenReadOnly(url string) (*Store, error) {
+	path, isFile := strings.CutPrefix(url, "sqlite:")
+	if !isFile {
+		return Open(url)
+	}
+	db, err := openSQLiteReadOnly(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db}, nil
+}
+
 // NodeName is what a server on this store is called among the nodes: for
 // ledger.Options.Node.
 func (s *Store) NodeName() string { return s.db.nodeName() }
@@ -73,6 +108,16 @@ func (s *Store) Migrate(ctx context.Context) error { return s.db.migrate(ctx) }
 // SQLite it is ErrLocked while a server of another process does: two would serve the
 // same credit twice. One process may hold the lock several times.
 func (s *Store) Lock() (unlock func() error, err error) { return s.db.lock() }
+
+// KeepRoom sees to it that a full disk does not keep what runs from being settled: it
+// keeps a file beside that of the store, of some room that the settlements get when
+// there is no other. A server calls it when it starts, after Lock, and regularly
+// from then on; ErrFull while there is no room for that file.
+func (s *Store) KeepRoom() error { return s.db.keepRoom() }
+
+// HasRoom is false while the room that KeepRoom keeps is given up or could not be had:
+// a server should begin nothing new.
+func (s *Store) HasRoom() bool { return s.db.hasRoom() }
 
 // Settle implements ledger.Store.
 func (s *Store) Settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {

@@ -70,3 +70,8 @@ func TestRetention(t *testing.T) {
 	t.Parallel()
 	storetest.RunRetention(t, openFile(t, filepath.Join(t.TempDir(), "faregate.db")))
 }
+
+func TestLimitedKeys(t *testing.T) {
+	t.Parallel()
+	storetest.RunLimitedKeys(t, openFile(t, filepath.Join(t.TempDir(), "faregate.db")))
+}

@@ -19,6 +19,14 @@ type lockedWallet struct {
 	recallUntil int64
 }
 
+// balance is what an account has in all. It means nothing for a key.
+func (w *lockedWallet) balance() metering.Nanos { return w.left + w.granted }
+
+// recalledByOther tells whether another than this claimant has a recall in force.
+func (w *lockedWallet) recalledByOther(claimant string, now int64) bool {
+	return w.recallBy != "" && w.recallBy != claimant && w.recallUntil > now
+}
+
 // lockWallet is ledger.ErrNoAccount where there is no such wallet.
 func lockWallet(ctx context.Context, tx transaction, wallet ledger.Wallet) (*lockedWallet, error) {
 	query, values := `SELECT balance - granted, granted, recall_by, recall_until FROM wallets WHERE account_id = $1`, []any{wallet.AccountID}

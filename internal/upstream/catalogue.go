@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,16 @@ type Alias struct {
 	Targets []Target
 	// Rates is the operator's price; nil means the price of the first target.
 	Rates *price.Rates
+	// Limits are the operator's, in place of the price book's where they are not 0.
+	Limits Limits
+}
+
+// Limits are a model's at one provider, in tokens; 0 = unknown.
+type Limits struct {
+	// ContextLength is the longest prompt that the model reads.
+	ContextLength int64
+	// OutputLimit is the longest answer that it gives by itself.
+	OutputLimit int64
 }
 
 // Catalogue is the providers and models of one configuration.
@@ -31,7 +42,9 @@ type Catalogue struct {
 	providers []*Provider
 	models    map[string]*Model
 	listed    []*Model
-	unpriced  []string
+	unpriced  []string // as PROVIDER/NAME or, of an alias, NAME
+	// configured are the providers' models that the operator names.
+	configured map[Target]bool
 }
 
 // Model is a name that clients may call, and its price.
@@ -39,12 +52,12 @@ type Model struct {
 	Name string
 	// Owner is the provider that stands for the model in lists.
 	Owner string
-	// The limits are in tokens, those of the first target; 0 = unknown.
-	ContextLength, OutputLimit int64
-	// LimitsDiffer tells that a later target has other limits, or unknown ones.
-	LimitsDiffer bool
+	// Limits are the operator's or those of the first target.
+	Limits
 
 	targets []Target
+	stated  Limits // by the operator
+	book    *price.Book
 	entry   *price.Model
 	fixed   *price.Rates
 	version string
@@ -54,12 +67,13 @@ type Model struct {
 // that serves a model gives it its price. A name without a price is left out and
 // reported by Unpriced.
 func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Catalogue, error) {
-	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model)}
+	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model), configured: make(map[Target]bool)}
 	for _, provider := range providers {
 		for entry := range book.Models(provider.Name) {
 			c.serve(entry.Name, entry, Target{provider, entry.Name})
 		}
 		for _, name := range provider.models {
+			c.configured[Target{provider, name}] = true
 			entry, ok := book.Find(provider.Name, name)
 			if !ok {
 				c.unpriced = append(c.unpriced, provider.Name+"/"+name)
@@ -89,28 +103,19 @@ func (c *Catalogue) serve(name string, entry *price.Model, target Target) {
 		return
 	}
 	if !slices.Contains(model.targets, target) {
-		model.add(target, entry)
-	}
-}
-
-// add adds a target that is not the first. Its limits may be others; a request is
-// then bounded by what we tell the provider, see LimitsDiffer.
-func (m *Model) add(target Target, entry *price.Model) {
-	m.targets = append(m.targets, target)
-	m.compareLimits(entry)
-}
-
-func (m *Model) compareLimits(entry *price.Model) {
-	if entry == nil || entry.ContextLength != m.ContextLength || entry.OutputLimit != m.OutputLimit {
-		m.LimitsDiffer = true
+		model.targets = append(model.targets, target)
 	}
 }
 
 func (c *Catalogue) priced(name string, entry *price.Model, target Target) *Model {
 	return &Model{
-		Name: name, Owner: target.Provider.Name, ContextLength: entry.ContextLength, OutputLimit: entry.OutputLimit,
-		targets: []Target{target}, entry: entry, version: c.book.Version(),
+		Name: name, Owner: target.Provider.Name, Limits: limitsOf(entry),
+		targets: []Target{target}, book: c.book, entry: entry, version: c.book.Version(),
 	}
+}
+
+func limitsOf(entry *price.Model) Limits {
+	return Limits{ContextLength: entry.ContextLength, OutputLimit: entry.OutputLimit}
 }
 
 // configuredPrice is the price version of a price line in the configuration.
@@ -118,13 +123,16 @@ const configuredPrice = "configured"
 
 // alias adds a name of the operator's, in place of the book's model of that name.
 func (c *Catalogue) alias(alias Alias) error {
+	for _, target := range alias.Targets {
+		c.configured[target] = true
+	}
 	first := alias.Targets[0]
-	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, fixed: alias.Rates}
+	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, book: c.book, fixed: alias.Rates, stated: alias.Limits}
 	entry, ok := c.book.Find(first.Provider.Name, first.Model)
 	switch {
 	case ok:
 		model.entry, model.version = entry, c.book.Version()
-		model.ContextLength, model.OutputLimit = entry.ContextLength, entry.OutputLimit
+		model.Limits = limitsOf(entry)
 	case alias.Rates == nil:
 		c.unpriced = append(c.unpriced, alias.Name)
 		delete(c.models, alias.Name)
@@ -133,10 +141,8 @@ func (c *Catalogue) alias(alias Alias) error {
 	if alias.Rates != nil {
 		model.version = configuredPrice
 	}
-	for _, target := range alias.Targets[1:] {
-		entry, _ := c.book.Find(target.Provider.Name, target.Model)
-		model.compareLimits(entry)
-	}
+	model.ContextLength = cmp.Or(alias.Limits.ContextLength, model.ContextLength)
+	model.OutputLimit = cmp.Or(alias.Limits.OutputLimit, model.OutputLimit)
 	for _, target := range alias.Targets {
 		if target.Provider.Simulator && !strings.HasPrefix(alias.Name, simulatorPrefix) {
 			return fmt.Errorf("model %s goes to the simulator, which serves %s* only", alias.Name, simulatorPrefix)
@@ -167,7 +173,7 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 		}
 		target := Target{provider, name}
 		if found != nil {
-			found.add(target, entry)
+			found.targets = append(found.targets, target)
 			continue
 		}
 		found = c.priced(name, entry, target)
@@ -184,17 +190,26 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 // Models lists the models by name.
 func (c *Catalogue) Models() []*Model { return c.listed }
 
-// Unpriced lists the configured names that have no price.
-func (c *Catalogue) Unpriced() []string { return c.unpriced }
+// Unpriced lists the configured names that have no price, but for models that a name
+// with a price goes to: nobody shall call those by their own.
+func (c *Catalogue) Unpriced() []string {
+	reached := make(map[string]bool)
+	for _, model := range c.models {
+		for _, target := range model.targets {
+			reached[target.Provider.Name+"/"+target.Model] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(c.unpriced), func(name string) bool { return reached[name] })
+}
 
 // Served judges what a provider says it served. The name is what may be recorded:
-// one of the price book's or of this catalogue's, else metering.Other, as free text
+// one of the price book's, of this catalogue's or of the configuration's, else metering.Other, as free text
 // from outside must not be kept. The rates are those of the served model where it
 // refines the called one within the provider (an alias's dated version); nil means
 // that the price of the called model stands.
 func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at time.Time) (name string, rates *price.Rates) {
 	name = metering.Other
-	if _, ok := c.models[served]; ok {
+	if _, ok := c.models[served]; ok || c.configured[Target{attempt.Provider, served}] {
 		name = served
 	} else if _, ok := c.book.Find(attempt.Provider.Name, served); ok && dialect.ValidModelName(served) {
 		name = served
@@ -252,14 +267,33 @@ func (m *Model) Plan(d dialect.Dialect) ([]Attempt, error) {
 		if !target.Provider.Speaks(d) {
 			continue
 		}
+		limits := m.limitsAt(target)
 		for _, credential := range target.Provider.credentials {
-			attempts = append(attempts, Attempt{target.Provider, credential, target.Model})
+			attempts = append(attempts, Attempt{target.Provider, credential, target.Model, limits})
 		}
 	}
 	if len(attempts) == 0 {
 		return nil, ErrOtherDialect
 	}
 	return attempts, nil
+}
+
+// limitsAt is what is known of the model's limits at a target. Of an output limit that
+// the operator states the provider knows nothing: it has to be told.
+func (m *Model) limitsAt(target Target) Limits {
+	var limits Limits
+	entry := m.entry
+	if target != m.targets[0] { // whose entry it is
+		entry, _ = m.book.Find(target.Provider.Name, target.Model)
+	}
+	if entry != nil {
+		limits = limitsOf(entry)
+	}
+	limits.ContextLength = cmp.Or(m.stated.ContextLength, limits.ContextLength)
+	if m.stated.OutputLimit > 0 {
+		limits.OutputLimit = 0
+	}
+	return limits
 }
 
 // Dialects lists the dialects in which the model can be called.

@@ -151,6 +151,47 @@ func TestThePriceIsThatOfTheCalledModelUnlessTheServedOneRefinesIt(t *testing.T)
 	}
 }
 
+func TestNamesOfTheConfiguration(t *testing.T) {
+	options := ProviderOptions{Name: "house", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"s"}, Models: []string{"large-2", "small-2", "tiny-2"}}
+	house, openai := NewProvider(options), provider(t, "openai", dialect.OpenAI, "s")
+	rates, err := price.NewRates(price.Definition{Prices: map[string]string{"input": "1", "output": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := catalogue(t, []*Provider{house, openai},
+		Alias{Name: "fast", Targets: []Target{{house, "large-2"}, {house, "hidden-2"}}, Rates: rates},
+		Alias{Name: "slow", Targets: []Target{{house, "small-2"}}}, // no price
+	)
+	// What is reached under a priced name only needs no price of its own.
+	if got, want := c.Unpriced(), []string{"house/small-2", "house/tiny-2", "slow"}; !slices.Equal(got, want) {
+		t.Errorf("unpriced: %q, want %q", got, want)
+	}
+	if _, err := c.Find("large-2"); !errors.Is(err, ErrNoPrice) {
+		t.Errorf("called by the provider's own name: %v", err)
+	}
+	model, err := c.Find("fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts, err := model.Plan(dialect.OpenAI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := attempts[0]
+	elsewhere.Provider = openai
+	for _, row := range []struct {
+		attempt      Attempt
+		served, want string
+	}{
+		{attempts[0], "large-2", "large-2"}, {attempts[1], "hidden-2", "hidden-2"}, {attempts[0], "tiny-2", "tiny-2"}, {attempts[0], "fast", "fast"},
+		{attempts[0], "large-3", metering.Other}, {elsewhere, "large-2", metering.Other},
+	} {
+		if got, refined := c.Served(model, row.attempt, row.served, noon); got != row.want || refined != nil {
+			t.Errorf("%s of %s is recorded as %q, want %q", row.served, row.attempt.Provider.Name, got, row.want)
+		}
+	}
+}
+
 func BenchmarkFindAndPlan(b *testing.B) {
 	address, err := url.Parse("https://api.example.com")
 	if err != nil {

@@ -106,4 +106,6 @@ type Attempt struct {
 	Credential Credential
 	// Model is the provider's name of the model.
 	Model string
+	// Limits are those that the provider itself keeps to.
+	Limits Limits
 }

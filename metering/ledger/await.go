@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -56,12 +58,13 @@ func (l *Ledger) reserve(ctx context.Context, r *request) error {
 // wait is a request on its way through the queue.
 type wait struct {
 	*request
-	began time.Time
+	began time.Time // by the clock of timers, which nobody sets
 	// asked counts how often the store was asked since the last news. A call of others
 	// that was under way before may have missed the latest deposit: only one of our
 	// own, which counts twice, or a second one is a final answer.
 	asked int
 	pause time.Duration // before the store is asked again
+	poll  bool          // other nodes may have what is needed
 }
 
 // The steps of a wait.
@@ -71,18 +74,19 @@ const (
 	stepEnd step = iota
 	stepAsk
 	stepWait
+	stepRefuse // as other nodes did not give up what they have
 )
 
 // await waits until the request is done or must be refused.
 func (l *Ledger) await(ctx context.Context, r *request) error {
-	w := &wait{request: r, began: l.options.Now(), pause: firstPoll}
-	end := time.NewTimer(l.options.WaitFor)
-	defer end.Stop()
+	w := &wait{request: r, began: time.Now(), pause: firstPoll}
 	for {
-		next, poll, err := l.next(w)
+		next, left, err := l.next(w)
 		switch next {
 		case stepEnd:
 			return err
+		case stepRefuse:
+			return l.refuse(ctx, w, err)
 		case stepAsk:
 			covers, own, err := l.refill(ctx, r.account, r.keyID, shortage{})
 			if err != nil {
@@ -95,15 +99,15 @@ func (l *Ledger) await(ctx context.Context, r *request) error {
 				w.asked++
 			}
 		case stepWait:
-			if err := w.wait(ctx, poll, end.C); err != nil {
+			if err := w.wait(ctx, left); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// next decides what to do; poll is set where other nodes may have what is needed.
-func (l *Ledger) next(w *wait) (next step, poll bool, err error) {
+// next decides what to do, and how long to wait at most.
+func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 	a, now := w.account, l.options.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -113,31 +117,99 @@ func (l *Ledger) next(w *wait) (next step, poll bool, err error) {
 	_, known := w.limit(now)
 	switch {
 	case w.done:
-		return stepEnd, false, w.err
+		return stepEnd, 0, w.err
 	case a.tenure.fenced.Load():
-		return stepEnd, false, ErrFenced
+		return stepEnd, 0, ErrFenced
 	case l.closed.Load():
-		return stepEnd, false, ErrClosed
+		return stepEnd, 0, ErrClosed
 	case !known || w.asked < 2:
-		return stepAsk, false, nil
+		return stepAsk, 0, nil
+	case !w.possible(now):
+		return stepEnd, 0, w.refusal(now)
 	}
-	patience := l.options.WaitFor
-	if !w.patient {
-		patience = 0
-		if w.byRecall(now) {
-			patience = l.options.AskFor
+	w.poll = w.remote(now)
+	left = l.patience(w.request, now) - time.Since(w.began)
+	switch {
+	case left > 0:
+		return stepWait, left, nil
+	case w.patient && w.shared(now):
+		return stepRefuse, 0, w.refusal(now)
+	default:
+		return stepEnd, 0, w.refusal(now)
+	}
+}
+
+// patience is how long the request may wait, as things are. The lock must be held.
+func (l *Ledger) patience(r *request, now time.Time) time.Duration {
+	switch {
+	case r.patient && r.shared(now):
+		return max(l.options.WaitFor, l.options.returnedAfter())
+	case r.patient:
+		return l.options.WaitFor
+	case r.byRecall(now):
+		return l.options.AskFor
+	}
+	return 0
+}
+
+// returnedAfter is how long it takes until credit of a node that has vanished can be
+// had again: its lease ends, the next heartbeat of another finds that, and a poll the
+// credit.
+func (o *Options) returnedAfter() time.Duration {
+	return o.LeaseFor + o.LeaseFor/beatsPerLease + longestPoll + o.AskFor
+}
+
+// refuse returns the refusal of a request that waited in vain for credit of other
+// nodes. Where one of them is not heard of, the account is not to blame.
+func (l *Ledger) refuse(ctx context.Context, w *wait, refusal error) error {
+	silent, err := l.silence.found(ctx, l)
+	switch {
+	case err != nil:
+		return w.account.tenure.judge(err)
+	case silent:
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrElsewhere)
+	}
+	return refusal
+}
+
+// silence tells whether a node that has credit is not heard of. As listing the nodes is
+// work for the store, many that are refused at the same time share an answer.
+type silence struct {
+	mu    sync.Mutex
+	asked time.Time
+	last  bool
+}
+
+func (s *silence) found(ctx context.Context, l *Ledger) (silent bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asked.IsZero() && time.Since(s.asked) < l.options.AskFor {
+		return s.last, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.options.AskFor)
+	defer cancel()
+	nodes, err := l.store.Nodes(ctx)
+	if err != nil {
+		return false, err
+	}
+	var latest time.Time // by the store's clock, as all times of nodes
+	for _, n := range nodes {
+		if n.RenewedAt.After(latest) {
+			latest = n.RenewedAt
 		}
 	}
-	if !w.possible(now) || now.Sub(w.began) >= patience {
-		return stepEnd, false, w.refusal(now)
-	}
-	return stepWait, w.remote(now), nil
+	s.asked, s.last = time.Now(), slices.ContainsFunc(nodes, func(n Node) bool {
+		return n.Granted > 0 && latest.Sub(n.RenewedAt) > l.options.LeaseFor/2
+	})
+	return s.last, nil
 }
 
 // wait waits for something to happen; all of it makes the store worth asking again.
-func (w *wait) wait(ctx context.Context, poll bool, end <-chan time.Time) error {
+func (w *wait) wait(ctx context.Context, left time.Duration) error {
+	end := time.NewTimer(left)
+	defer end.Stop()
 	var again <-chan time.Time
-	if poll {
+	if w.poll {
 		timer := time.NewTimer(w.pause)
 		defer timer.Stop()
 		again = timer.C
@@ -146,7 +218,7 @@ func (w *wait) wait(ctx context.Context, poll bool, end <-chan time.Time) error 
 	select {
 	case <-w.woken:
 	case <-again:
-	case <-end:
+	case <-end.C:
 	case <-ctx.Done():
 		return fmt.Errorf("wait for credit: %w", context.Cause(ctx))
 	}

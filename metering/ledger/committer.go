@@ -214,6 +214,7 @@ func (c *committer) commit(batch []*entry, tenure *tenure) (left []*entry, err e
 		}
 		return slices.Clone(batch), nil
 	case errors.Is(err, ErrRejected) && len(batch) == 1:
+		c.failing.Store(false) // it was there to reject
 		batch[0].end(0, fmt.Errorf("settle %s: %w", batch[0].id, err), c.options.Now())
 	case errors.Is(err, ErrRejected):
 		// One record must not harm the others that happen to share its commit.

@@ -102,7 +102,7 @@ func (e *entry) void() {
 		return
 	}
 	s := &e.settlement
-	s.OperatorCost = s.Record.Cost
+	s.OperatorCost = plus(s.OperatorCost, s.Record.Cost)
 	s.Debit, s.Limited = 0, false
 	s.Record.Cost, s.Record.Shortfall, s.Record.Usage = 0, 0, usage.Usage{}
 	s.Record.Status, s.Record.Basis = metering.StatusInterrupted, metering.BasisInterrupted

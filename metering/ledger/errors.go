@@ -13,6 +13,10 @@ var (
 	ErrInsufficient = errors.New("insufficient credit")
 	// ErrUnavailable says that the store cannot be reached or cannot write.
 	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrElsewhere says that the account has enough, but that it is in the hands of a
+	// node that has not been heard of lately. It comes back when that node's lease ends.
+	// It comes with ErrUnavailable.
+	ErrElsewhere = errors.New("the credit is held by a gateway that does not answer")
 	// ErrNoAccount says that the store knows no such account.
 	ErrNoAccount = errors.New("no such account")
 	// ErrFenced says that the node's lease was taken away: what it held is no

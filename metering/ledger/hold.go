@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/faregate/faregate/metering"
 )
@@ -24,7 +25,9 @@ type Hold struct {
 	// The account's lock guards what follows.
 	state  int
 	amount metering.Nanos
-	entry  *entry // the settlement, once there is one
+	// operatorCost is what providers charge for the request and nobody pays for.
+	operatorCost metering.Nanos
+	entry        *entry // the settlement, once there is one
 }
 
 // Request says what is to be held.
@@ -35,7 +38,7 @@ type Request struct {
 	KeyID  string
 	Amount metering.Nanos
 	// Wait says to wait, up to Options.WaitFor, for running holds of the account to end
-	// if the amount would then fit.
+	// if the amount would then fit, and for credit of nodes that have vanished.
 	Wait bool
 }
 
@@ -47,11 +50,15 @@ func (l *Ledger) Hold(ctx context.Context, accountID string, amount metering.Nan
 
 // Place sets credit aside until it is settled or released. Before it refuses, it asks
 // the store for the latest deposit, and other nodes for what they do not use. Other
-// errors than *InsufficientError: ErrNoAccount, ErrUnavailable, ErrClosed, ErrAmount,
-// the end of ctx.
+// errors than *InsufficientError: ErrNoAccount, ErrUnavailable (with ErrElsewhere after a
+// wait for a node that is not heard of), ErrClosed, ErrAmount, the end of ctx.
 func (l *Ledger) Place(ctx context.Context, wanted Request) (*Hold, error) {
 	if wanted.Amount < 0 {
 		return nil, fmt.Errorf("hold %s: %w", wanted.Amount, ErrAmount)
+	}
+	if l.committer.unavailable() {
+		// Told at once, before anybody waits for the lease or for a grant.
+		return nil, ErrUnavailable
 	}
 	hold := &Hold{ledger: l}
 	err := l.withAccount(ctx, wanted.AccountID, func(a *account) error {
@@ -82,6 +89,20 @@ func (h *Hold) Amount() metering.Nanos {
 	defer h.account.mu.Unlock()
 	return h.amount
 }
+
+// AddOperatorCost notes what a provider will charge for the request and nobody pays for,
+// as for an answer that was given up for another provider's. It is booked with the
+// settlement, whatever that charges; after it, and for a negative amount, it does nothing.
+func (h *Hold) AddOperatorCost(amount metering.Nanos) {
+	h.account.mu.Lock()
+	defer h.account.mu.Unlock()
+	if h.state == stateOpen {
+		h.operatorCost = plus(h.operatorCost, max(amount, 0))
+	}
+}
+
+// plus adds two amounts that are not negative; a sum that does not fit is the largest one.
+func plus(a, b metering.Nanos) metering.Nanos { return min(a, math.MaxInt64-b) + b }
 
 // Extend sets `amount` more aside, with the errors of Place, and ErrSettled, ErrReleased
 // or ErrFenced. What was held before stays held in any case; that is why it does not

@@ -40,7 +40,9 @@ type Options struct {
 	// how long a hold that shall not wait waits for credit that other nodes do not use.
 	// Default: 1 s.
 	AskFor time.Duration
-	// WaitFor is how long a hold waits for running holds to end. Default: 10 s.
+	// WaitFor is how long a hold waits for running holds to end; where other nodes have
+	// credit of the account, at least until one that has vanished has lost its lease,
+	// which is 14 s with the defaults. Default: 10 s.
 	WaitFor time.Duration
 	// MaxWaiting bounds the holds of one account that wait. Default: 1,000.
 	MaxWaiting int
@@ -100,6 +102,7 @@ type Ledger struct {
 
 	waiting    atomic.Int64 // requests that wait for credit
 	yields     yields
+	silence    silence
 	background sync.WaitGroup
 	stop       context.CancelFunc
 }

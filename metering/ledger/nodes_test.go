@@ -119,21 +119,20 @@ func TestRefundRecalls(t *testing.T) {
 		must(t, err)
 		refund := func(amount metering.Nanos) (err error) {
 			for range 20 {
-				if _, err = s.Refund(t.Context(), customer.AccountID, amount, "refund"); !errors.Is(err, memory.ErrGranted) {
+				_, err = s.Refund(t.Context(), store.Refund{AccountID: customer.AccountID, Amount: amount, Ref: "refund"})
+				if !errors.Is(err, store.ErrGranted) {
 					return err
 				}
 				time.Sleep(250 * time.Millisecond)
 			}
 			return err
 		}
-		if err := refund(61); !errors.Is(err, memory.ErrGranted) {
+		if err := refund(61); !errors.Is(err, store.ErrGranted) {
 			t.Errorf("refund of what is held: %v", err)
 		}
 		time.Sleep(ledger.RecallFor)
-		if _, err := s.Refund(t.Context(), customer.AccountID, 60, "refund"); err != nil {
-			if err := refund(60); err != nil {
-				t.Errorf("refund of what is idle: %v", err)
-			}
+		if err := refund(60); err != nil {
+			t.Errorf("refund of what is idle: %v", err)
 		}
 		must(t, hold.Settle(t.Context(), customer.Record(40)))
 		if balance, err := s.Balance(t.Context(), customer.AccountID); err != nil || balance != (store.Balance{}) {
@@ -219,6 +218,104 @@ func TestLeaseLostWithTheAnswer(t *testing.T) {
 		}
 		if balance, err := s.Balance(t.Context(), customer.AccountID); err != nil || balance.Balance != 50 {
 			t.Errorf("balance %+v, %v", balance, err)
+		}
+		storetest.MustVerify(t, s)
+	})
+}
+
+// TestVanishedNode: an account that sat whole on a node that has vanished is served by
+// another one as soon as the lease has ended, and nobody who can wait is refused.
+func TestVanishedNode(t *testing.T) {
+	several(t, func(t *testing.T, s *memory.Store, a, b *ledger.Ledger) {
+		customer := storetest.NewCustomer(t, s, 20)
+		_, _, err := s.Join(t.Context(), "vanished", 10*time.Second) // and never renews
+		must(t, err)
+		drawn, err := s.Draw(t.Context(), ledger.Lease{Node: "vanished", Epoch: 1},
+			ledger.Draw{Number: 1, AccountID: customer.AccountID, Account: ledger.Wish{Most: 20}})
+		must(t, err)
+		if drawn.Account.Issued != 20 {
+			t.Fatalf("the node has %+v", drawn.Account)
+		}
+		start := time.Now()
+		if _, err := b.Hold(t.Context(), customer.AccountID, 20); !errors.Is(err, ledger.ErrInsufficient) {
+			t.Errorf("without patience: %v", err)
+		}
+		hold, err := b.Place(t.Context(), ledger.Request{AccountID: customer.AccountID, Amount: 20, Wait: true})
+		if err != nil {
+			t.Fatalf("after %v: %v", time.Since(start), err)
+		}
+		hold.Release()
+		if _, err := b.Place(t.Context(), ledger.Request{AccountID: customer.AccountID, Amount: 21, Wait: true}); !errors.Is(err, ledger.ErrInsufficient) {
+			t.Errorf("more than there is anywhere: %v", err)
+		}
+	})
+}
+
+// TestSilentNode: a node that is not heard of, but still has its lease, is no reason to
+// tell somebody that his credit is short; one that is busy is.
+func TestSilentNode(t *testing.T) {
+	several(t, func(t *testing.T, s *memory.Store, a, b *ledger.Ledger) {
+		customer := storetest.NewCustomer(t, s, 20)
+		running, err := a.Hold(t.Context(), customer.AccountID, 20)
+		must(t, err)
+		place := func() error {
+			start := time.Now()
+			_, err := b.Place(t.Context(), ledger.Request{AccountID: customer.AccountID, Amount: 1, Wait: true})
+			if waited := time.Since(start); waited < 14*time.Second || waited > 16*time.Second {
+				t.Errorf("it waited for %v", waited)
+			}
+			return err
+		}
+		if err := place(); !errors.Is(err, ledger.ErrInsufficient) {
+			t.Errorf("while a call of another node has all of it: %v", err)
+		}
+		running.Release()
+
+		_, _, err = s.Join(t.Context(), "silent", time.Hour) // and never renews
+		must(t, err)
+		time.Sleep(10 * time.Second)
+		other := storetest.NewCustomer(t, s, 20)
+		_, err = s.Draw(t.Context(), ledger.Lease{Node: "silent", Epoch: 1},
+			ledger.Draw{Number: 1, AccountID: other.AccountID, Account: ledger.Wish{Most: 20}})
+		must(t, err)
+		customer = other
+		if err := place(); !errors.Is(err, ledger.ErrElsewhere) || !errors.Is(err, ledger.ErrUnavailable) {
+			t.Errorf("while a node that is not heard of has all of it: %v", err)
+		}
+	})
+}
+
+// TestLeasesOutliveTheStore: when the store comes back after longer than leases last, no
+// node takes another's away: all of them were cut off.
+func TestLeasesOutliveTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(time.Now)
+		type running struct {
+			hold     *ledger.Hold
+			customer storetest.Customer
+		}
+		var calls []running
+		var links []*storetest.Faulty
+		for i, name := range []string{"a", "b", "c"} {
+			link := storetest.NewFaulty(s, sound)
+			l := storetest.OpenLedger(t, link, ledger.Options{Node: name, Slice: 10, Whole: 20})
+			time.Sleep(time.Duration(1+i) * 600 * time.Millisecond) // they do not beat at once
+			links = append(links, link)
+			customer := storetest.NewCustomer(t, s, 20)
+			hold, err := l.Hold(t.Context(), customer.AccountID, 5)
+			must(t, err)
+			calls = append(calls, running{hold, customer})
+		}
+		for _, link := range links {
+			link.Plan(func(string) storetest.Fault { return storetest.Lost })
+		}
+		time.Sleep(time.Minute)
+		for _, link := range links {
+			link.Plan(sound)
+		}
+		time.Sleep(10 * time.Second)
+		for _, c := range calls {
+			must(t, c.hold.Settle(t.Context(), c.customer.Record(5)))
 		}
 		storetest.MustVerify(t, s)
 	})

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,7 +76,7 @@ func TestHangingCommitRefusesHolds(t *testing.T) {
 	s := openStore(t)
 	customer := storetest.NewCustomer(t, s, 100)
 	g := &gate{Store: s, arrived: make(chan string, 1), settle: make(chan struct{})}
-	l := storetest.OpenLedger(t, g, ledger.Options{AskFor: 30 * time.Millisecond})
+	l := storetest.OpenLedger(t, g, ledger.Options{AskFor: 300 * time.Millisecond})
 	hold, err := l.Hold(t.Context(), customer.AccountID, 10)
 	must(t, err)
 	settled := make(chan error, 1)
@@ -89,6 +90,32 @@ func TestHangingCommitRefusesHolds(t *testing.T) {
 	must(t, <-settled)
 	_, err = l.Hold(t.Context(), customer.AccountID, 90)
 	must(t, err)
+}
+
+// TestRejectedAfterAnOutage: a store that rejects what could not be written before is
+// there again.
+func TestRejectedAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, 100)
+	var failures atomic.Int64
+	l := storetest.OpenLedger(t, storetest.NewFaulty(s, func(call string) storetest.Fault {
+		if call == "settle" && failures.Add(1) == 1 {
+			return storetest.Lost
+		}
+		return storetest.Sound
+	}), ledger.Options{})
+	hold, err := l.Hold(t.Context(), customer.AccountID, 60)
+	must(t, err)
+	record := customer.Record(50)
+	record.KeyID = "unknown"
+	if err := hold.Settle(t.Context(), record); !errors.Is(err, ledger.ErrRejected) || failures.Load() < 2 {
+		t.Fatalf("settle: %v after %d attempts, want ErrRejected after two", err, failures.Load())
+	}
+	hold, err = l.Hold(t.Context(), customer.AccountID, 100)
+	must(t, err)
+	must(t, hold.Settle(t.Context(), customer.Record(50)))
+	storetest.MustVerify(t, s)
 }
 
 func TestGrantOutage(t *testing.T) {

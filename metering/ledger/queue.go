@@ -137,6 +137,13 @@ func (r *request) remote(now time.Time) bool {
 
 func (w *wallet) remote() bool { return w.standing.Elsewhere > 0 || w.standing.Left > 0 }
 
+// shared tells whether other nodes have credit that the request could use. The lock
+// must be held.
+func (r *request) shared(now time.Time) bool {
+	limit, known := r.limit(now)
+	return r.account.wallet.standing.Elsewhere > 0 || known && limit != nil && limit.standing.Elsewhere > 0
+}
+
 // byRecall tells whether the request could be served by what other nodes may not need,
 // without the end of any hold of this node.
 func (r *request) byRecall(now time.Time) bool {

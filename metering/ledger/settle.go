@@ -47,6 +47,7 @@ func (h *Hold) Settle(ctx context.Context, record *metering.Record) error {
 	debit := min(record.Cost, h.amount+extra)
 	record.Shortfall = record.Cost - debit
 	e.settlement.Record.Shortfall = record.Shortfall
+	e.settlement.OperatorCost = h.operatorCost
 	e.charge(h, debit)
 	a.wallet.settle(h.amount, debit, now) // what was held too much is free at once
 	if h.limit != nil {

@@ -63,8 +63,8 @@ type Settlement struct {
 //   - transfers and usage records: see Settle.
 //
 // Time is the store's (one clock for all nodes): the database's, or for a file that of
-// its machine. All transactions lock in one order: the node, the account's wallet
-// (several: by id), its keys' wallets (by key id and period), grants, the change sequence.
+// its machine. All transactions lock in one order: the node, the account, its wallet
+// (several: by id), its keys, their wallets (by key id and period), grants, the change sequence.
 //
 // A recall brings credit back that a node has and does not use. It belongs to one
 // claimant at a time, a node or an operation that lowers a wallet, and while it is in

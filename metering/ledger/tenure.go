@@ -178,22 +178,36 @@ func (l *Ledger) claim(ctx context.Context) (*tenure, error) {
 	return newTenure(lease, sent, live), nil
 }
 
+// beatsPerLease is how often a lease is renewed in the time that it lasts.
+const beatsPerLease = 4
+
 // beat keeps the lease until ctx ends, and takes those away that were not kept.
 func (l *Ledger) beat(ctx context.Context) {
-	ticker := time.NewTicker(max(l.options.LeaseFor/4, time.Millisecond))
+	ticker := time.NewTicker(max(l.options.LeaseFor/beatsPerLease, time.Millisecond))
 	defer ticker.Stop()
+	heard := time.Now() // of the store
+	var again time.Time // heard of it for the first time after an absence
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
-		if t := l.latest(); ctx.Err() == nil && !t.fenced.Load() {
-			// After an error holds ask again, before they rely on the lease.
-			_ = l.renew(ctx, t)
+		// A lease that was lost is tried too: that the store says so is a word from it. After
+		// an error holds ask again, before they rely on the lease.
+		if err := l.renew(ctx, l.latest()); err != nil && !errors.Is(err, ErrFenced) {
+			continue
 		}
+		if time.Since(heard) > l.options.LeaseFor/2 {
+			again = time.Now()
+		}
+		heard = time.Now()
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(again) < l.options.LeaseFor/2 {
+			// Others had no store either, and are about to renew: they keep what runs.
+			continue
 		}
 		reclaim, cancel := context.WithTimeout(ctx, l.options.AskFor)
 		// What could not be reclaimed now is by the next beat, or by another node.

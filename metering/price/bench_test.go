@@ -54,6 +54,31 @@ func BenchmarkFindDatedAt(b *testing.B) {
 	}
 }
 
+// BenchmarkRequest is all that one request asks of the book: its price at the
+// start, what is held, and what it cost.
+func BenchmarkRequest(b *testing.B) {
+	book := price.Embedded()
+	conditions := price.Conditions{ServiceTier: "default"}
+	conditions.Kinds[price.WebSearch] = "preview"
+	b.ReportAllocs()
+	for b.Loop() {
+		model, _ := book.Find("openai", "gpt-4.1-mini-2025-04-14")
+		rates, _ := model.At(november)
+		sinkNanos, _ = rates.Hold(benchBound)
+		sinkInteger = rates.OutputTokensWithin(benchBound, metering.Dollar)
+		sinkNanos = rates.Cost(benchUsage, conditions)
+	}
+}
+
+func BenchmarkCostByThePiece(b *testing.B) {
+	rates := ratesAt(b, "openai", "dall-e-3", november)
+	u, conditions := usage.Usage{Units: usage.Units{Images: 2}}, ofKind(price.Images, price.ImageKind("hd", "1024x1792"))
+	b.ReportAllocs()
+	for b.Loop() {
+		sinkNanos = rates.Cost(u, conditions)
+	}
+}
+
 func BenchmarkParseBook(b *testing.B) {
 	data := bookBytes(b)
 	b.ReportAllocs()
@@ -68,7 +93,11 @@ func TestCostAndHoldDoNotAllocate(t *testing.T) {
 	rates := ratesAt(t, "anthropic", "claude-opus-4-8", november)
 	bound := benchBound
 	bound.AnyConditions = true
+	book, kinds := price.Embedded(), ofKind(price.CodeInterpreter, "4g")
 	allocations := testing.AllocsPerRun(100, func() {
+		model, _ := book.Find("openai", "gpt-5.4-2026-03-05")
+		of, _ := model.At(november)
+		sinkNanos = of.Cost(benchUsage, kinds)
 		sinkNanos = rates.Cost(benchUsage, price.Conditions{Speed: "fast"})
 		sinkNanos, _ = rates.Hold(bound)
 		sinkInteger = rates.OutputTokensWithin(bound, metering.Dollar)

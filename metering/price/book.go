@@ -30,6 +30,7 @@ var readEmbedded = sync.OnceValue(func() *Book {
 type Book struct {
 	version   string
 	providers map[string]*provider
+	file      BookFile // what it was read from, all layers together
 }
 
 type provider struct {
@@ -65,8 +66,14 @@ type period struct {
 
 type hours struct {
 	from, until int // minutes of the day, UTC
+	days        weekdays
 	rates       *Rates
 }
+
+// weekdays is a set of days; the zero value is every day.
+type weekdays uint8
+
+func (d weekdays) has(day time.Weekday) bool { return d == 0 || d&(1<<day) != 0 }
 
 // Version is the book's date string.
 func (b *Book) Version() string { return b.version }
@@ -151,11 +158,43 @@ func (m *Model) At(at time.Time) (*Rates, bool) {
 		return nil, false
 	}
 	for _, hours := range period.hours {
-		if hours.hold(minuteAt(at)) {
+		if hours.hold(at) {
 			return hours.rates, true
 		}
 	}
 	return period.rates, true
+}
+
+// Origin is where a price is from.
+type Origin struct {
+	From    string `json:"from,omitzero"`    // the first day of the price, absent = since ever
+	Until   string `json:"until,omitzero"`   // the first day of the next, if that is known
+	Source  string `json:"source"`           // a name of Book.Source, or text
+	Checked string `json:"checked,omitzero"` // the day on which the source said so
+}
+
+// Origin is where the price at a moment is from. It is false before the first period.
+func (m *Model) Origin(at time.Time) (Origin, bool) {
+	period := m.periodAt(at.UTC())
+	if period == nil {
+		return Origin{}, false
+	}
+	origin := Origin{From: period.file.From, Source: period.file.Source, Checked: period.file.Checked}
+	for _, next := range m.periods {
+		if next.from.After(period.from) {
+			origin.Until = next.file.From
+			break
+		}
+	}
+	return origin, true
+}
+
+// Source says what the name of a source stands for; the name itself if nothing does.
+func (b *Book) Source(name string) string {
+	if text := b.file.Sources[name]; text != "" {
+		return text
+	}
+	return name
 }
 
 func (m *Model) periodAt(at time.Time) *period {
@@ -170,11 +209,14 @@ func (m *Model) periodAt(at time.Time) *period {
 // minuteAt is the minute of the day of a time in UTC.
 func minuteAt(at time.Time) int { return at.Hour()*60 + at.Minute() }
 
-func (h hours) hold(minute int) bool {
+// hold tells whether the hours are those of a moment in UTC.
+func (h hours) hold(at time.Time) bool {
+	minute, day := minuteAt(at), at.Weekday()
 	if h.from < h.until {
-		return h.from <= minute && minute < h.until
+		return h.from <= minute && minute < h.until && h.days.has(day)
 	}
-	return minute >= h.from || minute < h.until
+	yesterday := (day + 6) % 7
+	return minute >= h.from && h.days.has(day) || minute < h.until && h.days.has(yesterday)
 }
 
 // cutVersion takes a version suffix of the given shape off a name.

@@ -35,6 +35,12 @@ func TestFindFollowsNamesAndVersions(t *testing.T) {
 		{"deepseek", "deepseek-chat", "deepseek-v4-flash"},
 		{"mistral", "mistral-large-latest", "mistral-large-2512"},
 		{"mistral", "mistral-large-2411", "mistral-large"},
+		{"mistral", "mistral-small-latest", "mistral-small-2603"},
+		{"mistral", "mistral-medium-2604", "mistral-medium-3-5"},
+		{"mistral", "open-mixtral-8x22b", "open-mixtral-8x22b"},
+		{"openai", "gpt-5.3-codex-spark", "gpt-5.3-codex-spark"},
+		{"openai", "text-moderation-latest", "omni-moderation-latest"},
+		{"groq", "meta-llama/llama-prompt-guard-2-22m", "meta-llama/llama-prompt-guard-2-22m"},
 		{"simulator", "simulator/demo", "simulator/demo"},
 
 		// Nothing is guessed.
@@ -42,7 +48,7 @@ func TestFindFollowsNamesAndVersions(t *testing.T) {
 		{"openai", "gpt-5.4-2026-03-00", ""},
 		{"openai", "gpt-5.4-turbo", ""},
 		{"openai", "gpt-5.4-20260305", ""}, // not OpenAI's way to write a date
-		{"openai", "gpt-4o-search-preview", ""},
+		{"openai", "gpt-4o-search", ""},
 		{"openai", "-2026-03-05", ""},
 		{"openai", "", ""},
 		{"openai", "claude-haiku-4-5", ""},
@@ -101,7 +107,7 @@ func TestEmbeddedBookIsWhole(t *testing.T) {
 	if _, err := time.Parse(time.DateOnly, book.Version()); err != nil {
 		t.Errorf("the version: %v", err)
 	}
-	want := []string{"anthropic", "cerebras", "deepseek", "google", "groq", "mistral", "openai", "simulator", "together", "xai"}
+	want := []string{"anthropic", "cerebras", "deepseek", "google", "groq", "mistral", "moonshotai", "openai", "perplexity", "simulator", "together", "xai"}
 	if got := book.Providers(); !slices.Equal(got, want) {
 		t.Errorf("providers are %v, want %v", got, want)
 	}
@@ -171,6 +177,32 @@ func TestHoursOverMidnight(t *testing.T) {
 		rates, _ := model.At(at.AddDate(2026, 0, 0))
 		if got := rates.Cost(plain(1000, 0), price.Conditions{}); got != nanos(t, want) {
 			t.Errorf("at %s a thousand tokens cost %s, want %s", clock, got, want)
+		}
+	}
+}
+
+func TestHoursOnSomeDays(t *testing.T) {
+	book, err := price.Parse([]byte(oneModel(`"m": {"periods": [{"checked": "2026-01-01", "source": "s", "prices": {"input": "1", "output": "1"},
+		"hours": [{"days": ["mon", "fri"], "from": "10:00", "until": "12:00", "prices": {"input": "2", "output": "2"}},
+			{"days": ["sat"], "from": "23:00", "until": "01:00", "prices": {"input": "3", "output": "3"}}]}]}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, _ := book.Find("p", "m")
+	for moment, want := range map[string]string{
+		"2026-11-23T10:00:00Z": "0.002", "2026-11-23T12:00:00Z": "0.001", // a Monday
+		"2026-11-24T10:00:00Z": "0.001", "2026-11-27T11:59:59Z": "0.002", // Tuesday, Friday
+		"2026-11-23T06:00:00-05:00": "0.002", // 11:00 UTC
+		// From Saturday into Sunday, and not from Friday into Saturday.
+		"2026-11-28T00:30:00Z": "0.001", "2026-11-28T23:00:00Z": "0.003", "2026-11-29T00:59:59Z": "0.003", "2026-11-29T23:30:00Z": "0.001",
+	} {
+		at, err := time.Parse(time.RFC3339, moment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rates, _ := model.At(at)
+		if got := rates.Cost(plain(1000, 0), price.Conditions{}); got != nanos(t, want) {
+			t.Errorf("at %s a thousand tokens cost %s, want %s", moment, got, want)
 		}
 	}
 }

@@ -60,7 +60,13 @@ func entries(t testing.TB, visit func(provider, model string, at time.Time, pric
 					for key, value := range times {
 						replaced[key] = value
 					}
-					visit(provider, model, at.Add(time.Duration(begin.Hour())*time.Hour+time.Duration(begin.Minute())*time.Minute), replaced)
+					day := at
+					if days, some := times["days"].([]any); some {
+						for !strings.HasPrefix(strings.ToLower(day.Format("Mon")), days[0].(string)) {
+							day = day.AddDate(0, 0, 1)
+						}
+					}
+					visit(provider, model, day.Add(time.Duration(begin.Hour())*time.Hour+time.Duration(begin.Minute())*time.Minute), replaced)
 				}
 			}
 		}
@@ -107,7 +113,7 @@ func priceOf(prices map[string]any, class string) *big.Rat {
 		return first(class, "input_"+strings.TrimPrefix(class, "cache_read_"), "cache_read", "input")
 	case "input_audio", "input_image", "input_video":
 		return first(class, "input")
-	case "output_audio", "output_image":
+	case "output_audio", "output_image", "output_video":
 		return first(class, "output")
 	}
 	return first(class)
@@ -142,7 +148,7 @@ func costOf(prices entry, u usage.Usage, c price.Conditions) *big.Int {
 		"input": u.Input, "cache_read": u.CacheRead, "cache_write": u.CacheWrite, "cache_write_5m": u.CacheWrite5m, "cache_write_1h": u.CacheWrite1h,
 		"input_audio": u.InputAudio, "input_image": u.InputImage, "input_video": u.InputVideo,
 		"cache_read_audio": u.CacheReadAudio, "cache_read_image": u.CacheReadImage, "cache_read_video": u.CacheReadVideo,
-		"output": u.Output, "output_audio": u.OutputAudio, "output_image": u.OutputImage,
+		"output": u.Output, "output_audio": u.OutputAudio, "output_image": u.OutputImage, "output_video": u.OutputVideo,
 	}
 	total := new(big.Rat)
 	for class, count := range counts {
@@ -151,13 +157,59 @@ func costOf(prices entry, u usage.Usage, c price.Conditions) *big.Int {
 	}
 	total.Mul(total, multiplier).Quo(total, big.NewRat(1_000_000, 1))
 	units, _ := prices["units"].(map[string]any)
-	for name, count := range map[string]int64{"web_search": u.Units.WebSearch, "web_fetch": u.Units.WebFetch} {
-		if text, priced := units[name].(string); priced {
-			part := new(big.Rat).SetInt64(count)
-			total.Add(total, part.Mul(part, fraction(text)))
+	for name, count := range map[string]int64{
+		"web_search": u.Units.WebSearch, "web_fetch": u.Units.WebFetch, "x_search": u.Units.XSearch, "file_search": u.Units.FileSearch, "code_interpreter": u.Units.CodeInterpreter,
+		"images": u.Units.Images, "characters": u.Units.Characters, "milliseconds": u.Units.Milliseconds, "pages": u.Units.Pages, "request": 1,
+	} {
+		if u == (usage.Usage{}) {
+			continue
 		}
+		if least, some := prices["least"].(map[string]any); some && least[name] != nil && count > 0 {
+			count = max(count, int64(least[name].(float64)))
+		}
+		part := new(big.Rat).SetInt64(count)
+		total.Add(total, part.Mul(part, unitPriceOf(units, name, kindOf(c, name))))
 	}
 	return roundedUp(total)
+}
+
+// unitPriceOf is the price of a unit: the kind's; that of no kind if none is
+// asked for; the dearest if the one asked for is not known.
+func unitPriceOf(units map[string]any, name, kind string) *big.Rat {
+	each := func(text any) *big.Rat {
+		price, per, several := strings.Cut(text.(string), "/")
+		if !several {
+			per = "1"
+		}
+		return new(big.Rat).Quo(fraction(price), fraction(per))
+	}
+	text, priced := units[name]
+	if !priced {
+		return new(big.Rat)
+	}
+	if own, known := units[name+":"+kind]; known {
+		return each(own)
+	}
+	plain := each(text)
+	if kind == "" {
+		return plain
+	}
+	dearest := plain
+	for other, text := range units {
+		if strings.HasPrefix(other, name+":") && each(text).Cmp(dearest) > 0 {
+			dearest = each(text)
+		}
+	}
+	return dearest
+}
+
+func kindOf(c price.Conditions, name string) string {
+	for _, unit := range price.Units() {
+		if unit.String() == name {
+			return c.Kinds[unit]
+		}
+	}
+	panic(name)
 }
 
 // roundedUp turns dollars into nano-dollars.
@@ -186,8 +238,11 @@ func randomUsage(random *rand.Rand) usage.Usage {
 		Input: some(), CacheRead: some(), CacheWrite: some(), CacheWrite5m: some(), CacheWrite1h: some(),
 		InputAudio: some(), InputImage: some(), InputVideo: some(),
 		CacheReadAudio: some(), CacheReadImage: some(), CacheReadVideo: some(),
-		Output: some(), OutputAudio: some(), OutputImage: some(),
-		Units: usage.Units{WebSearch: random.Int64N(20), WebFetch: random.Int64N(20)},
+		Output: some(), OutputAudio: some(), OutputImage: some(), OutputVideo: some(),
+		Units: usage.Units{
+			WebSearch: random.Int64N(20), WebFetch: random.Int64N(20), XSearch: random.Int64N(3), FileSearch: random.Int64N(3), CodeInterpreter: random.Int64N(3),
+			Images: random.Int64N(11), Characters: some(), Milliseconds: some(), Pages: random.Int64N(1000),
+		},
 	}
 	total(&u)
 	return u
@@ -196,7 +251,7 @@ func randomUsage(random *rand.Rand) usage.Usage {
 func total(u *usage.Usage) {
 	u.InputTotal = u.Input + u.CacheRead + u.CacheWrite + u.CacheWrite5m + u.CacheWrite1h + u.InputAudio + u.InputImage + u.InputVideo +
 		u.CacheReadAudio + u.CacheReadImage + u.CacheReadVideo
-	u.OutputTotal = u.Output + u.OutputAudio + u.OutputImage
+	u.OutputTotal = u.Output + u.OutputAudio + u.OutputImage + u.OutputVideo
 }
 
 // conditionsOf are all conditions that an entry has a price for, and none.
@@ -217,7 +272,21 @@ func conditionsOf(prices entry) []price.Conditions {
 			}
 		}
 	}
+	units, _ := prices["units"].(map[string]any)
+	for name := range units {
+		for _, unit := range price.Units() {
+			if kind, ofUnit := strings.CutPrefix(name, unit.String()+":"); ofUnit {
+				all = append(all, ofKind(unit, kind), ofKind(unit, "unheard-of"))
+			}
+		}
+	}
 	return all
+}
+
+// ofKind are the conditions of units of a kind.
+func ofKind(unit price.Unit, kind string) (c price.Conditions) {
+	c.Kinds[unit] = kind
+	return c
 }
 
 func ratesAt(t testing.TB, provider, name string, at time.Time) *price.Rates {
@@ -265,9 +334,8 @@ func TestGroupFactorIsAppliedBeforeRounding(t *testing.T) {
 		u := randomUsage(random)
 		// A million of the same request, so that no remainder of the plain sum is lost.
 		million := scaled(u, 1_000_000)
-		million.Units = usage.Units{WebSearch: u.Units.WebSearch * 1_000_000, WebFetch: u.Units.WebFetch * 1_000_000}
-		if len(prices["prices"].(map[string]any)) > 0 && prices["tiers"] != nil {
-			return // a million times the prompt is another tier
+		if units, _ := prices["units"].(map[string]any); prices["tiers"] != nil || units["request"] != nil || prices["least"] != nil {
+			return // a million times the prompt is another tier, and one request still
 		}
 		exact := new(big.Rat).SetFrac(costOf(prices, million, price.Conditions{}), big.NewInt(1_000_000))
 		want := roundedUp(exact.Mul(exact, fraction("1.234567")).Quo(exact, big.NewRat(1_000_000_000, 1)))
@@ -280,7 +348,9 @@ func TestGroupFactorIsAppliedBeforeRounding(t *testing.T) {
 func scaled(u usage.Usage, by int64) usage.Usage {
 	for _, count := range []*int64{
 		&u.Input, &u.CacheRead, &u.CacheWrite, &u.CacheWrite5m, &u.CacheWrite1h, &u.InputAudio, &u.InputImage, &u.InputVideo,
-		&u.CacheReadAudio, &u.CacheReadImage, &u.CacheReadVideo, &u.Output, &u.OutputAudio, &u.OutputImage,
+		&u.CacheReadAudio, &u.CacheReadImage, &u.CacheReadVideo, &u.Output, &u.OutputAudio, &u.OutputImage, &u.OutputVideo,
+		&u.Units.WebSearch, &u.Units.WebFetch, &u.Units.XSearch, &u.Units.FileSearch, &u.Units.CodeInterpreter,
+		&u.Units.Images, &u.Units.Characters, &u.Units.Milliseconds, &u.Units.Pages,
 	} {
 		*count *= by
 	}

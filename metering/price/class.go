@@ -1,5 +1,7 @@
 package price
 
+import "github.com/faregate/faregate/metering/usage"
+
 // Class is a class of tokens with a price.
 type Class uint8
 
@@ -19,6 +21,7 @@ const (
 	Output
 	OutputAudio
 	OutputImage
+	OutputVideo
 	classCount
 )
 
@@ -26,7 +29,7 @@ var classNames = [classCount]string{
 	Input: "input", CacheRead: "cache_read", CacheWrite: "cache_write", CacheWrite5m: "cache_write_5m", CacheWrite1h: "cache_write_1h",
 	InputAudio: "input_audio", InputImage: "input_image", InputVideo: "input_video",
 	CacheReadAudio: "cache_read_audio", CacheReadImage: "cache_read_image", CacheReadVideo: "cache_read_video",
-	Output: "output", OutputAudio: "output_audio", OutputImage: "output_image",
+	Output: "output", OutputAudio: "output_audio", OutputImage: "output_image", OutputVideo: "output_video",
 }
 
 // String is the class's name, "cache_read".
@@ -49,6 +52,7 @@ var fallbacks = [classCount][]Class{
 	CacheReadVideo: {InputVideo, CacheRead, Input},
 	OutputAudio:    {Output},
 	OutputImage:    {Output},
+	OutputVideo:    {Output},
 }
 
 // Classes is a set of classes. The zero value is empty.
@@ -66,30 +70,21 @@ func ClassesOf(classes ...Class) Classes {
 // Has tells whether the class is in the set.
 func (s Classes) Has(class Class) bool { return s&(1<<class) != 0 }
 
+// Any tells whether the usage has tokens of a class in the set.
+func (s Classes) Any(u usage.Usage) bool {
+	counts, _ := countsOf(&u)
+	for class, count := range counts {
+		if count > 0 && s.Has(Class(class)) {
+			return true
+		}
+	}
+	return false
+}
+
 func classNamed(name string) (Class, bool) {
 	for class, known := range classNames {
 		if known == name {
 			return Class(class), true
-		}
-	}
-	return 0, false
-}
-
-// unit is something that is priced by the piece.
-type unit uint8
-
-const (
-	webSearch unit = iota
-	webFetch
-	unitCount
-)
-
-var unitNames = [unitCount]string{webSearch: "web_search", webFetch: "web_fetch"}
-
-func unitNamed(name string) (unit, bool) {
-	for u, known := range unitNames {
-		if known == name {
-			return unit(u), true
 		}
 	}
 	return 0, false

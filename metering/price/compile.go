@@ -48,9 +48,8 @@ func compile(definition *Definition, place string, problems *problems) *Rates {
 		definition:   definition,
 		own:          base.own(),
 	}
-	for unit, price := range units {
-		rates.units[unit] = c.scale(place+"/units", price)
-	}
+	rates.units = c.scaleUnits(place+"/units", units)
+	rates.units.least = c.readLeast(place+"/least", definition)
 	rates.quantity = c.quantity
 	replaced := 0
 	for _, adjustments := range [][]adjustment{rates.serviceTiers, rates.speeds, rates.geos} {
@@ -143,22 +142,63 @@ func (c *compiler) readPrices(place string, texts map[string]string) readPrices 
 	return read
 }
 
-func (c *compiler) readUnits(place string, texts map[string]string) map[unit]amount {
-	read := map[unit]amount{}
+// readUnit is the price of a unit, or of one kind of it.
+type readUnit struct {
+	unit  Unit
+	kind  string
+	price amount
+}
+
+func (c *compiler) readUnits(place string, texts map[string]string) []readUnit {
+	var read []readUnit
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		unit, known := unitNamed(name)
+		unit, kind, known := splitUnit(name)
 		if !known {
-			c.problems.add(place+"/"+pointer(name), "there is no unit %q; the units are %s", name, listed(unitNames[:]))
+			c.problems.add(place+"/"+pointer(name), `there is no unit %q; the units are %s, and each can have kinds of a-z, 0-9, ., _ and -, like "images:hd-1024x1792"`,
+				name, listed(unitNames[:]))
 			continue
+		}
+		if _, plain := texts[unit.String()]; !plain {
+			c.problems.add(place+"/"+pointer(name), "state the price of %s too: it is what a request costs that asks for no kind", unit)
 		}
 		price, err := parseUnitPrice(texts[name])
 		if err != nil {
-			c.problems.add(place+"/"+name, "%v", err)
+			c.problems.add(place+"/"+pointer(name), "%v", err)
 		}
-		read[unit] = price
-		c.meet(place+"/"+name, price)
+		read = append(read, readUnit{unit, kind, price})
+		c.meet(place+"/"+pointer(name), price)
 	}
 	return read
+}
+
+func (c *compiler) readLeast(place string, definition *Definition) unitCounts {
+	var read unitCounts
+	for _, name := range slices.Sorted(maps.Keys(definition.Least)) {
+		unit, kind, known := splitUnit(name)
+		switch _, priced := definition.Units[name]; {
+		case !known || kind != "" || !priced:
+			c.problems.add(place+"/"+pointer(name), "%q is no unit that has a price here", name)
+			continue
+		case definition.Least[name] < 1:
+			c.problems.add(place+"/"+pointer(name), "%d is not a number from 1 on", definition.Least[name])
+		}
+		read[unit] = definition.Least[name]
+	}
+	return read
+}
+
+func (c *compiler) scaleUnits(place string, read []readUnit) unitPrices {
+	var scaled unitPrices
+	for _, one := range read {
+		cost := c.scale(place, one.price)
+		scaled.dearest[one.unit] = max(scaled.dearest[one.unit], cost)
+		if one.kind == "" {
+			scaled.plain[one.unit] = cost
+			continue
+		}
+		scaled.kinds = append(scaled.kinds, kindPrice{one.unit, one.kind, cost})
+	}
+	return scaled
 }
 
 func (c *compiler) readAdjustments(place string, written map[string]Adjustment, base *readSheet, canonicalOf func(string) string) []readAdjustment {

@@ -3,11 +3,15 @@ package price
 import "slices"
 
 // Conditions is what a response says about how it was served, in the words of
-// the provider. The zero value is the standard service.
+// the provider, and of which kind its units are. The zero value is the standard
+// service.
 type Conditions struct {
 	ServiceTier string // "default", "flex", "priority", "ON_DEMAND_FLEX", …
 	Speed       string // Anthropic: "fast"
 	Geo         string // Anthropic's inference_geo: "us"
+	// Kinds are those of the units, which the request asks for: the quality and
+	// size of an image, the context size of a search.
+	Kinds Kinds
 }
 
 // dimensions is the number of conditions: their multipliers stack.
@@ -67,10 +71,15 @@ func find(adjustments []adjustment, name string) *adjustment {
 
 // Knows tells whether every condition is the standard one or one that these
 // rates have a price for. If not, Cost charges the standard price for that
-// condition and the caller should flag the record.
+// condition (the dearest kind for a kind) and the caller should flag the record.
 func (r *Rates) Knows(c Conditions) bool {
 	known := func(adjustments []adjustment, name string) bool {
 		return name == "" || find(adjustments, name) != nil
+	}
+	for unit, kind := range c.Kinds {
+		if !r.units.knows(Unit(unit), kind) {
+			return false
+		}
 	}
 	return known(r.serviceTiers, canonicalServiceTier(c.ServiceTier)) &&
 		known(r.speeds, canonicalSpeed(c.Speed)) && known(r.geos, canonicalGeo(c.Geo))

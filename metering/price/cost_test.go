@@ -61,6 +61,8 @@ func TestPriceIsThatOfTheMoment(t *testing.T) {
 		{"deepseek", "deepseek-v4-flash", "2026-08-17T04:00:00Z", "0.00088"},
 		{"deepseek", "deepseek-v4-flash", "2026-08-17T06:00:00Z", "0.00176"},
 		{"deepseek", "deepseek-v4-flash", "2026-08-17T10:00:00Z", "0.00088"},
+		{"deepseek", "deepseek-v4-flash", "2026-11-20T02:00:00Z", "0.00176"}, // a Friday
+		{"deepseek", "deepseek-v4-flash", "2026-11-21T02:00:00Z", "0.00088"}, // a Saturday
 		{"openai", "o3", "2025-06-09T23:00:00Z", "0.05"},
 		{"openai", "o3", "2025-06-10T00:00:00Z", "0.01"},
 		{"simulator", "simulator/demo", "2026-11-23T00:00:00Z", "0.005"},
@@ -126,6 +128,64 @@ func TestConditionsLeaveUnitsAlone(t *testing.T) {
 	}
 	if got, want := rates.Times(double).Cost(u, price.Conditions{ServiceTier: "batch"}), nanos(t, "0.09"); got != want {
 		t.Errorf("a price group multiplies all: %s, want %s", got, want)
+	}
+}
+
+func TestPricesByThePiece(t *testing.T) {
+	images := usage.Usage{Units: usage.Units{Images: 3}}
+	for _, c := range []struct {
+		provider, model string
+		u               usage.Usage
+		conditions      price.Conditions
+		want            string
+		known           bool
+	}{
+		{"openai", "dall-e-3", images, price.Conditions{}, "0.12", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("", "")), "0.12", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("auto", "1792x1024")), "0.24", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("hd", "")), "0.24", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("hd", "1024x1792")), "0.36", true},
+		{"openai", "dall-e-3", images, ofKind(price.Images, price.ImageKind("HD", "1024x1792")), "0.36", false}, // not cheaper by a strange word
+		{"openai", "dall-e-2", images, ofKind(price.Images, price.ImageKind("", "256x256")), "0.048", true},
+		{"openai", "tts-1", usage.Usage{Units: usage.Units{Characters: 4095}}, price.Conditions{}, "0.061425", true}, // as measured
+		{"openai", "tts-1-hd", usage.Usage{Units: usage.Units{Characters: 1}}, price.Conditions{}, "0.00003", true},
+		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 60_000}}, price.Conditions{}, "0.006", true},
+		{"openai", "whisper-1", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.0000001", true},
+		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 10_001}}, price.Conditions{}, "0.000308365", true}, // 308,364.1666… nano-dollars
+		{"groq", "whisper-large-v3", usage.Usage{Units: usage.Units{Milliseconds: 1}}, price.Conditions{}, "0.000308334", true},      // ten seconds at least
+		{"groq", "whisper-large-v3", usage.Usage{}, price.Conditions{}, "0", true},
+		{"mistral", "voxtral-mini-2602", usage.Usage{InputTotal: 13, Input: 13, OutputTotal: 151, Output: 151, Units: usage.Units{Milliseconds: 36_000}}, price.Conditions{}, "0.0018", true},
+		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, price.Conditions{}, "0.02", true},
+		{"mistral", "mistral-ocr-latest", usage.Usage{Units: usage.Units{Pages: 5}}, ofKind(price.Pages, "annotated"), "0.025", true},
+		{"openai", "omni-moderation-latest", usage.Usage{}, price.Conditions{}, "0", true},
+		{"openai", "gpt-4.1", usage.Usage{Units: usage.Units{WebSearch: 2, FileSearch: 2, CodeInterpreter: 1}}, price.Conditions{}, "0.055", true},
+		{"openai", "gpt-4.1", usage.Usage{Units: usage.Units{WebSearch: 2}}, ofKind(price.WebSearch, "preview"), "0.05", true},
+		{"openai", "gpt-5", usage.Usage{Units: usage.Units{WebSearch: 2}}, ofKind(price.WebSearch, "preview"), "0.02", true},
+		{"openai", "gpt-5.5", usage.Usage{Units: usage.Units{CodeInterpreter: 2}}, ofKind(price.CodeInterpreter, "4g"), "0.24", true},
+		{"xai", "grok-4.3", usage.Usage{Units: usage.Units{WebSearch: 1, FileSearch: 2, CodeInterpreter: 1}}, price.Conditions{}, "0.015", true},
+		{"xai", "grok-4.3", usage.Usage{Units: usage.Units{XSearch: 2}}, price.Conditions{}, "0.01", true},
+		{"google", "gemini-2.0-flash", usage.Usage{Units: usage.Units{WebSearch: 1}}, price.Conditions{}, "0.035", true},
+		{"google", "gemini-3.8-flash", usage.Usage{Units: usage.Units{WebSearch: 1}}, price.Conditions{}, "0.014", true},
+		// The fee of a request: once, and not where nothing was used.
+		{"perplexity", "sonar", plain(8, 15), price.Conditions{}, "0.005023", true},
+		{"perplexity", "sonar", plain(8, 15), ofKind(price.Request, "medium"), "0.008023", true},
+		{"perplexity", "sonar-pro", plain(1000, 0), ofKind(price.Request, "high"), "0.017", true},
+		{"perplexity", "sonar", usage.Usage{Output: 1000}, price.Conditions{}, "0.006", true},
+		{"perplexity", "sonar", usage.Usage{}, price.Conditions{}, "0", true},
+		{"openai", "gpt-4o-mini-search-preview", plain(1000, 0), price.Conditions{}, "0.02515", true},
+		// Cached parts of a modality, and video.
+		{"openai", "gpt-realtime", usage.Usage{InputTotal: 3000, InputAudio: 1000, CacheReadAudio: 2000, OutputTotal: 1000, OutputAudio: 1000}, price.Conditions{}, "0.0968", true},
+		{"google", "gemini-embedding-2", usage.Usage{InputTotal: 2000, Input: 1000, InputVideo: 1000}, price.Conditions{}, "0.0122", true},
+		// Thirty minutes and twelve hours in a cache.
+		{"openai", "gpt-6.1-terra", usage.Usage{InputTotal: 2000, CacheWrite: 1000, CacheWrite1h: 1000}, price.Conditions{}, "0.00375", true},
+	} {
+		rates := ratesAt(t, c.provider, c.model, november)
+		if got := rates.Cost(c.u, c.conditions); got != nanos(t, c.want) {
+			t.Errorf("%s: %+v of kinds %q costs %s, want %s", c.model, c.u, c.conditions.Kinds, got, c.want)
+		}
+		if rates.Knows(c.conditions) != c.known {
+			t.Errorf("%s: Knows(%q) is %v", c.model, c.conditions.Kinds, !c.known)
+		}
 	}
 }
 

@@ -16,8 +16,13 @@ type Definition struct {
 	Speeds       map[string]Adjustment `json:"speeds,omitzero"`
 	Geos         map[string]Adjustment `json:"geos,omitzero"`
 	// Units is the price of one unit ("web_search": "0.01"), or of a number of
-	// units ("0.36/3600000").
+	// units ("milliseconds": "0.36/3600000"). A kind of a unit can have its own
+	// ("images:hd-1024x1792": "0.12"), beside the unit's, which is what a request
+	// costs that asks for no kind.
 	Units map[string]string `json:"units,omitzero"`
+	// Least is the least number of a unit that is charged where there is any of it:
+	// {"milliseconds": 10000} makes ten seconds of a shorter recording.
+	Least map[string]int64 `json:"least,omitzero"`
 }
 
 // Tier is the price of a request whose prompt is longer than Above tokens: with

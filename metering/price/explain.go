@@ -34,12 +34,16 @@ func (m *Model) Explain(at time.Time) []string {
 	rates := period.rates
 	for i, hours := range period.hours {
 		written := period.file.Hours[i]
-		if hours.hold(minuteAt(at)) {
-			lines = append(lines, fmt.Sprintf("it is between %s and %s UTC, which has prices of its own", written.From, written.Until))
+		days := ""
+		if len(written.Days) > 0 {
+			days = " (" + strings.Join(written.Days, ", ") + ")"
+		}
+		if hours.hold(at) {
+			lines = append(lines, fmt.Sprintf("it is between %s and %s UTC%s, which has prices of its own", written.From, written.Until, days))
 			rates = hours.rates
 			break
 		}
-		lines = append(lines, fmt.Sprintf("other prices hold from %s to %s UTC", written.From, written.Until))
+		lines = append(lines, fmt.Sprintf("other prices hold from %s to %s UTC%s", written.From, written.Until, days))
 	}
 	lines = append(lines, rates.Explain()...)
 	for _, next := range m.periods {
@@ -81,7 +85,14 @@ func (r *Rates) Explain() []string {
 		if !several {
 			per = "1"
 		}
+		if unit, kind, _ := splitUnit(name); kind != "" {
+			lines = append(lines, fmt.Sprintf("%s of the kind %s: $%s for %s", unit, kind, price, per))
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("%s: $%s for %s", name, price, per))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.definition.Least)) {
+		lines = append(lines, fmt.Sprintf("%s: at least %d are charged if there are any", name, r.definition.Least[name]))
 	}
 	if over, under := r.group.parts(); over != under {
 		lines = append(lines, fmt.Sprintf("price group: everything times %d/%d", over, under))

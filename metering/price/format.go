@@ -10,6 +10,9 @@ type BookFile struct {
 	// several ("2026-11-23.2"). Usage records carry it.
 	Version string `json:"version"`
 	Note    string `json:"note,omitzero"`
+	// Complete says that nothing of another book is meant to show through where
+	// this one is laid over it.
+	Complete bool `json:"complete,omitzero"`
 	// Sources says what the periods' source names stand for.
 	Sources   map[string]string       `json:"sources"`
 	Providers map[string]ProviderFile `json:"providers"`
@@ -51,13 +54,16 @@ type PeriodFile struct {
 	Checked    string `json:"checked"`
 	Source     string `json:"source"`
 	Definition `json:",inline"`
-	// Hours replace prices and tiers at a time of day, every day.
+	// Hours replace prices and tiers at a time of day.
 	Hours []HoursFile `json:"hours,omitzero"`
 }
 
 // HoursFile is what a model costs from From until before Until, "15:04" UTC;
 // over midnight if Until is not after From.
 type HoursFile struct {
+	// Days are the days (in UTC) on which the hours begin, "mon" to "sun"; absent =
+	// every day.
+	Days   []string          `json:"days,omitzero"`
 	From   string            `json:"from"`
 	Until  string            `json:"until"`
 	Prices map[string]string `json:"prices"`

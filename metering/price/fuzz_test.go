@@ -6,6 +6,7 @@ import (
 
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 // A price file comes from outside: whatever it holds, it is refused with a
@@ -16,6 +17,10 @@ func FuzzParse(f *testing.F) {
 		"prices": {"input": "0.000000000001", "output": "999999"}, "tiers": [{"above": 1, "prices": {"input": "1", "output": "2"}}],
 		"service_tiers": {"flex": {"multiply": "0.5"}}, "speeds": {"fast": {"prices": {"input": "1", "output": "2"}}},
 		"units": {"web_search": "0.36/3600000"}, "hours": [{"from": "22:00", "until": "02:00", "prices": {"input": "1", "output": "2"}}]}]}`)))
+	f.Add([]byte(oneModel(`"one": {"aliases": ["three"], "served_as": ["two"], "periods": [{"checked": "2026-01-01", "source": "s", "prices": {"input": "0", "output": "0"},
+		"units": {"images": "0.04", "images:hd-1024x1792": "0.12", "milliseconds": "0.111/3600000", "request": "0.005"},
+		"hours": [{"days": ["mon", "sun"], "from": "06:00", "until": "07:00", "prices": {"input": "1", "output": "2"}}]}]}`)))
+	base := baseBook(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		book, err := price.Parse(data)
 		problems := price.Check(data)
@@ -25,6 +30,15 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if _, err := price.Over(base, data); err == nil {
+			exported, err := book.Export()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := price.Parse(exported); err != nil {
+				t.Fatalf("what was exported is refused: %v", err)
+			}
+		}
 		at := time.Date(2026, 11, 23, 23, 0, 0, 0, time.UTC)
 		for _, provider := range book.Providers() {
 			for model := range book.Models(provider) {
@@ -33,12 +47,15 @@ func FuzzParse(f *testing.F) {
 				if !priced {
 					continue
 				}
-				bound := price.Bound{InputTokens: 1000, OutputTokens: 10, AnyConditions: true}
+				bound := price.Bound{InputTokens: 1000, OutputTokens: 10, Images: 2, Milliseconds: 5, WebSearches: 1, AnyConditions: true}
 				hold, err := rates.Hold(bound)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if cost := rates.Cost(plain(1000, 10), price.Conditions{ServiceTier: "flex", Speed: "fast"}); cost > hold {
+				u := plain(1000, 10)
+				u.Units = usage.Units{Images: 2, Milliseconds: 5, WebSearch: 1}
+				conditions := price.Conditions{ServiceTier: "flex", Speed: "fast"}
+				if cost := rates.Cost(u, conditions); cost > hold {
 					t.Fatalf("cost %d is above the hold %d", cost, hold)
 				}
 				if output := rates.OutputTokensWithin(bound, hold); output < 10 {

@@ -17,8 +17,9 @@ var ErrTooLarge = errors.New("the worst case of this request costs more than 922
 type Bound struct {
 	InputTokens  int64
 	OutputTokens int64 // already times the choices asked for
-	WebSearches  int64
-	WebFetches   int64
+	// The most of each unit; a fee for the request itself is always counted.
+	WebSearches, WebFetches, XSearches, FileSearches, CodeInterpreters int64
+	Images, Characters, Milliseconds, Pages                            int64
 	// Without are the classes that this request cannot reach: audio where its
 	// body has none, cache writes where the provider writes only when asked. The
 	// zero value reaches everything.
@@ -26,8 +27,9 @@ type Bound struct {
 	// Conditions is what the request asks for. A provider may serve the standard
 	// service instead, so that the dearer of both counts.
 	Conditions Conditions
-	// AnyConditions counts the dearest of all conditions that the rates know, for
-	// requests that leave the choice to the provider's account settings.
+	// AnyConditions counts the dearest of all service tiers, speeds and regions that
+	// the rates know, for requests that leave the choice to the provider's account
+	// settings.
 	AnyConditions bool
 }
 
@@ -36,10 +38,10 @@ type Bound struct {
 // reachable tier of the prompt's length, plus units, under the dearest reachable
 // conditions. For every usage within the bound, Cost ≤ Hold.
 func (r *Rates) Hold(b Bound) (metering.Nanos, error) {
-	if b.InputTokens < 0 || b.OutputTokens < 0 || b.WebSearches < 0 || b.WebFetches < 0 {
+	units, err := r.boundUnits(&b)
+	if err != nil || b.InputTokens < 0 || b.OutputTokens < 0 {
 		return 0, ErrBound
 	}
-	units := r.boundUnits(b)
 	var worst metering.Nanos
 	r.worstCases(b, func(input, output uint64, over, under factors) {
 		var tokens wide
@@ -57,12 +59,12 @@ func (r *Rates) Hold(b Bound) (metering.Nanos, error) {
 // read. It is -1 if not even the input fits or the bound is negative, and
 // math.MaxInt64 if output is free.
 func (r *Rates) OutputTokensWithin(b Bound, available metering.Nanos) int64 {
-	if available < 0 || b.InputTokens < 0 || b.WebSearches < 0 || b.WebFetches < 0 {
+	units, err := r.boundUnits(&b)
+	if err != nil || available < 0 || b.InputTokens < 0 {
 		return -1
 	}
 	// Hold refuses the largest amount, as it cannot be told from a larger one.
 	available = min(available, math.MaxInt64-1)
-	units := r.boundUnits(b)
 	most := int64(math.MaxInt64)
 	r.worstCases(b, func(input, output uint64, over, under factors) {
 		var tokens wide
@@ -104,8 +106,17 @@ func (r *Rates) outputWithin(tokens, units wide, output uint64, over, under fact
 	return int64(rest[0])
 }
 
-func (r *Rates) boundUnits(b Bound) wide {
-	return wide{}.plusProduct(uint64(b.WebSearches), r.units[webSearch]).plusProduct(uint64(b.WebFetches), r.units[webFetch])
+func (r *Rates) boundUnits(b *Bound) (wide, error) {
+	counts := unitCounts{
+		WebSearch: b.WebSearches, WebFetch: b.WebFetches, XSearch: b.XSearches, FileSearch: b.FileSearches, CodeInterpreter: b.CodeInterpreters,
+		Images: b.Images, Characters: b.Characters, Milliseconds: b.Milliseconds, Pages: b.Pages, Request: 1,
+	}
+	for _, count := range counts {
+		if count < 0 {
+			return wide{}, ErrBound
+		}
+	}
+	return r.units.cost(&counts, &b.Conditions.Kinds, (*unitPrices).most), nil
 }
 
 // worstCases calls visit with the dearest input and output price of every

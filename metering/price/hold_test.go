@@ -9,12 +9,23 @@ import (
 
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 func randomBound(random *rand.Rand) price.Bound {
 	return price.Bound{
 		InputTokens: randomCount(random), OutputTokens: randomCount(random),
-		WebSearches: random.Int64N(5), WebFetches: random.Int64N(5),
+		WebSearches: random.Int64N(5), WebFetches: random.Int64N(5), XSearches: random.Int64N(5), FileSearches: random.Int64N(5), CodeInterpreters: random.Int64N(5),
+		Images: random.Int64N(11), Characters: randomCount(random), Milliseconds: randomCount(random), Pages: random.Int64N(1000),
+	}
+}
+
+// boundOf is the least bound that the usage is within.
+func boundOf(u usage.Usage) price.Bound {
+	return price.Bound{
+		InputTokens: u.InputTotal, OutputTokens: u.OutputTotal,
+		WebSearches: u.Units.WebSearch, WebFetches: u.Units.WebFetch, XSearches: u.Units.XSearch, FileSearches: u.Units.FileSearch, CodeInterpreters: u.Units.CodeInterpreter,
+		Images: u.Units.Images, Characters: u.Units.Characters, Milliseconds: u.Units.Milliseconds, Pages: u.Units.Pages,
 	}
 }
 
@@ -25,10 +36,10 @@ func TestNoCostIsAboveItsHold(t *testing.T) {
 		for _, conditions := range conditionsOf(prices) {
 			for range 8 {
 				u := randomUsage(random)
-				bound := price.Bound{
-					InputTokens: u.InputTotal + random.Int64N(3), OutputTokens: u.OutputTotal + random.Int64N(3),
-					WebSearches: u.Units.WebSearch, WebFetches: u.Units.WebFetch, Conditions: conditions,
-				}
+				bound := boundOf(u)
+				bound.InputTokens += random.Int64N(3)
+				bound.OutputTokens += random.Int64N(3)
+				bound.Conditions = conditions
 				hold, err := rates.Hold(bound)
 				if err != nil {
 					t.Fatal(err)
@@ -39,13 +50,46 @@ func TestNoCostIsAboveItsHold(t *testing.T) {
 				if cost := rates.Cost(u, price.Conditions{}); cost > hold {
 					t.Fatalf("%s %s: served as standard, %+v costs %d, more than the hold of %d", provider, name, u, cost, hold)
 				}
-				bound.Conditions, bound.AnyConditions = price.Conditions{}, true
+				bound.Conditions, bound.AnyConditions = price.Conditions{Kinds: conditions.Kinds}, true
 				if any, err := rates.Hold(bound); err != nil || any < hold {
 					t.Fatalf("%s %s: the hold for any conditions is %d (%v), for some %d", provider, name, any, err, hold)
 				}
 			}
 		}
 	})
+}
+
+// Whoever holds and settles by the rates of a request's start is right at any
+// time of its end, also where the price changes in between.
+func TestHoldOfTheStartCoversTheCostOfTheStart(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	model, found := price.Embedded().Find("deepseek", "deepseek-v4-pro")
+	if !found {
+		t.Fatal("the book has no deepseek-v4-pro")
+	}
+	seen := map[metering.Nanos]bool{}
+	for start := time.Date(2026, 8, 14, 0, 0, 0, 0, time.UTC); start.Before(time.Date(2026, 8, 26, 0, 0, 0, 0, time.UTC)); start = start.Add(30 * time.Minute) {
+		rates, priced := model.At(start)
+		if !priced {
+			t.Fatalf("no price at %s", start)
+		}
+		u := randomUsage(random)
+		hold, err := rates.Hold(boundOf(u))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cost := rates.Cost(u, price.Conditions{}); cost > hold {
+			t.Fatalf("at %s %+v costs %d, more than the hold of %d", start, u, cost, hold)
+		}
+		seen[rates.Cost(plain(1_000_000, 0), price.Conditions{})] = true
+		// The same moment said in another zone is the same price.
+		if other, _ := model.At(start.In(time.FixedZone("UTC+8", 8*3600))); other != rates {
+			t.Fatalf("at %s the price depends on the zone", start)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("the days have %d prices, want before the rise, off-peak and peak", len(seen))
+	}
 }
 
 func TestOutputTokensWithinIsTheLargestThatFits(t *testing.T) {
@@ -101,6 +145,12 @@ func TestHoldCountsWhatCanBeReached(t *testing.T) {
 		{"priority", "openai", "gpt-5.4", price.Bound{OutputTokens: 1000, Conditions: price.Conditions{ServiceTier: "priority"}}, "0.03"},
 		{"any tier and region", "openai", "gpt-5.4", price.Bound{OutputTokens: 1000, AnyConditions: true}, "0.033"},
 		{"nothing", "openai", "gpt-5.4", price.Bound{}, "0"},
+		{"searches, files and a container", "openai", "gpt-5.4", price.Bound{WebSearches: 2, FileSearches: 2, CodeInterpreters: 1}, "0.055"},
+		{"a large container", "openai", "gpt-5.4", price.Bound{CodeInterpreters: 1, Conditions: price.Conditions{Kinds: price.Kinds{price.CodeInterpreter: "16g"}}}, "0.48"},
+		{"a container of a size that nobody knows", "openai", "gpt-5.4", price.Bound{CodeInterpreters: 1, Conditions: price.Conditions{Kinds: price.Kinds{price.CodeInterpreter: "1t"}}}, "1.92"},
+		{"small images, should the size not be heeded", "openai", "dall-e-2", price.Bound{Images: 10, Conditions: price.Conditions{Kinds: price.Kinds{price.Images: price.ImageKind("", "256x256")}}}, "0.2"},
+		{"the fee of a request is always held", "perplexity", "sonar", price.Bound{}, "0.005"},
+		{"that of its context size", "perplexity", "sonar", price.Bound{Conditions: price.Conditions{Kinds: price.Kinds{price.Request: "high"}}}, "0.012"},
 	} {
 		got, err := ratesAt(t, c.provider, c.model, november).Hold(c.bound)
 		if err != nil || got != nanos(t, c.want) {
@@ -111,7 +161,10 @@ func TestHoldCountsWhatCanBeReached(t *testing.T) {
 
 func TestHoldRefusesWhatIsNoBound(t *testing.T) {
 	rates := ratesAt(t, "openai", "gpt-5.4", november)
-	for _, bound := range []price.Bound{{InputTokens: -1}, {OutputTokens: -1}, {WebSearches: -1}, {WebFetches: -1}} {
+	for _, bound := range []price.Bound{
+		{InputTokens: -1}, {OutputTokens: -1}, {WebSearches: -1}, {WebFetches: -1}, {XSearches: -1}, {FileSearches: -1}, {CodeInterpreters: -1},
+		{Images: -1}, {Characters: -1}, {Milliseconds: -1}, {Pages: -1},
+	} {
 		if _, err := rates.Hold(bound); !errors.Is(err, price.ErrBound) {
 			t.Errorf("Hold(%+v) is %v, want ErrBound", bound, err)
 		}

@@ -18,7 +18,7 @@ var ErrBook = errors.New("this price book cannot be used")
 
 // Parse reads a price book. The error wraps ErrBook and names every mistake.
 func Parse(data []byte) (*Book, error) {
-	book, problems := parse(data)
+	book, problems := parse(data, nil)
 	if err := problems.err(ErrBook); err != nil {
 		return nil, err
 	}
@@ -28,32 +28,52 @@ func Parse(data []byte) (*Book, error) {
 // Check is the mistakes of a price book, with the place and what to do; none
 // if Parse takes it.
 func Check(data []byte) []Problem {
-	_, problems := parse(data)
+	_, problems := parse(data, nil)
 	return problems
 }
 
-func parse(data []byte) (*Book, problems) {
+// parse reads a book, over a base if there is one.
+func parse(data []byte, base *Book) (*Book, problems) {
 	var problems problems
 	var file BookFile
 	if err := json.Unmarshal(data, &file, json.RejectUnknownMembers(true)); err != nil {
 		problems = append(problems, jsonProblem(data, err))
 		return nil, problems
 	}
-	book := &Book{version: file.Version, providers: map[string]*provider{}}
 	if file.Format != 1 {
 		problems.add("/format", "%d is a format that this program does not read; it reads 1", file.Format)
 		return nil, problems.withLines(data)
 	}
-	if day, _, _ := strings.Cut(file.Version, "."); !isDay(day) {
-		problems.add("/version", `%q is not a date; write the day on which the book was made, "2026-11-23"`, file.Version)
+	if !isVersion(file.Version) {
+		problems.add("/version", `%q is not a date; write the day on which the book was made, "2026-11-23", or "2026-11-23.2" for the second of that day`, file.Version)
 	}
 	if len(file.Providers) == 0 {
 		problems.add("/providers", "there is no provider")
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Providers)) {
-		book.providers[name] = readProvider("/providers/"+pointer(name), name, file.Providers[name], &problems)
+		if len(file.Providers[name].Models) == 0 {
+			problems.add("/providers/"+pointer(name)+"/models", "there is no model")
+		}
+	}
+	book := &Book{version: file.Version, providers: map[string]*provider{}, file: file}
+	if base != nil {
+		book.version = layeredVersion(base, &file, data)
+		if !file.Complete {
+			book.file = layered(&base.file, &file)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(book.file.Providers)) {
+		book.providers[name] = readProvider("/providers/"+pointer(name), name, book.file.Providers[name], &problems)
 	}
 	return book, problems.withLines(data)
+}
+
+// isVersion tells whether a text is a day, or one with a suffix of letters and
+// digits: records carry it.
+func isVersion(text string) bool {
+	day, suffix, several := strings.Cut(text, ".")
+	return isDay(day) && (!several || suffix != "" && len(suffix) <= 32 &&
+		strings.Trim(suffix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == "")
 }
 
 func readProvider(place, name string, file ProviderFile, problems *problems) *provider {
@@ -61,9 +81,6 @@ func readProvider(place, name string, file ProviderFile, problems *problems) *pr
 		names:  slices.Sorted(maps.Keys(file.Models)),
 		models: map[string]*Model{}, byName: map[string]*Model{},
 		prefixes: file.Prefixes, suffixes: file.VersionSuffixes,
-	}
-	if len(file.Models) == 0 {
-		problems.add(place+"/models", "there is no model")
 	}
 	for i, suffix := range file.VersionSuffixes {
 		if strings.Trim(suffix, "YMDN") == "" || strings.Trim(suffix, "YMDN-@.") != "" {
@@ -153,6 +170,13 @@ func readPeriod(place string, file PeriodFile, problems *problems) period {
 		if !fromOK || !untilOK || hours.from == hours.until {
 			problems.add(hoursPlace, `from %q until %q are not two times of day like "06:00" and "10:00" (UTC)`, hoursFile.From, hoursFile.Until)
 		}
+		for j, name := range hoursFile.Days {
+			day, known := weekdayNamed(name)
+			if !known {
+				problems.add(hoursPlace+"/days/"+strconv.Itoa(j), "%q is not a day; the days are %s", name, listed(weekdayNames[:]))
+			}
+			hours.days |= 1 << day
+		}
 		read.hours = append(read.hours, hours)
 	}
 	return read
@@ -161,6 +185,13 @@ func readPeriod(place string, file PeriodFile, problems *problems) period {
 func minuteOfDay(text string) (int, bool) {
 	at, err := time.Parse("15:04", text)
 	return minuteAt(at), err == nil && len(text) == len("15:04")
+}
+
+var weekdayNames = [...]string{time.Sunday: "sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+func weekdayNamed(name string) (day time.Weekday, ok bool) {
+	i := slices.Index(weekdayNames[:], name)
+	return time.Weekday(max(i, 0)), i >= 0
 }
 
 func isDay(text string) bool {

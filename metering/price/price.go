@@ -1,7 +1,7 @@
 // Package price says what usage costs. It reads a price book (JSON, dated and
-// sourced; one is embedded), finds the prices of a model at a moment, computes
-// the cost of reported usage in integers, and bounds the cost of a request that
-// has not been sent yet.
+// sourced; one is embedded, and files can be laid over it), finds the prices of a
+// model at a moment, computes the cost of reported usage in integers, and bounds
+// the cost of a request that has not been sent yet.
 //
 //	model, _ := price.Embedded().Find("anthropic", "claude-haiku-4-5-20251001")
 //	rates, _ := model.At(time.Now())
@@ -25,11 +25,15 @@
 //	cache_write_1h     cache_write, cache_write_5m, input
 //	input_audio        input (so do image and video)
 //	cache_read_audio   input_audio if audio has its own price, else cache_read, input (so do image and video)
-//	output_audio       output (so does image)
+//	output_audio       output (so do image and video)
 //
 // Tokens of a total that belong to no class are priced as input or output. A
 // counted unit without a price costs nothing: several providers make its tokens
 // the whole charge (Anthropic's web fetch).
+//
+// Cache writes have three classes: cache_write is that of a provider's own
+// lifetime (OpenAI's thirty minutes), cache_write_5m a short and cache_write_1h a
+// long one (Anthropic's hour, OpenAI's twelve hours).
 //
 // # Conditions
 //

@@ -1,6 +1,7 @@
 package price
 
 import (
+	"maps"
 	"math"
 
 	"github.com/faregate/faregate/metering"
@@ -14,7 +15,7 @@ type Rates struct {
 	serviceTiers []adjustment
 	speeds       []adjustment
 	geos         []adjustment
-	units        [unitCount]uint64
+	units        unitPrices
 	// Every price of this Rates is in pico-dollars per quantity base units:
 	// the least common multiple of the quantities that its prices are given for.
 	quantity   uint64
@@ -55,6 +56,10 @@ func (r *Rates) Times(group Factor) *Rates {
 	return &multiplied
 }
 
+// UnitPrices are the prices of units and their kinds as they are written:
+// "web_search": "0.01", "milliseconds": "0.36/3600000".
+func (r *Rates) UnitPrices() map[string]string { return maps.Clone(r.definition.Units) }
+
 // OwnPrice tells whether a class has a price of its own in the base prices, for
 // the shortest prompts or longer ones, that differs from what it would cost
 // without: OutputImage of a model whose image tokens are dearer than its text.
@@ -74,9 +79,8 @@ func (r *Rates) Cost(u usage.Usage, c Conditions) metering.Nanos {
 			tokens = tokens.plusProduct(count, applied[class])
 		}
 	}
-	var units wide
-	units = units.plusProduct(natural(u.Units.WebSearch), r.units[webSearch])
-	units = units.plusProduct(natural(u.Units.WebFetch), r.units[webFetch])
+	pieces := unitCountsOf(&u)
+	units := r.units.cost(&pieces, &c.Kinds, (*unitPrices).of)
 	return r.nanos(tokens, units, over, under)
 }
 
@@ -110,7 +114,7 @@ func countsOf(u *usage.Usage) (counts [classCount]uint64, prompt int64) {
 		CacheWrite: natural(u.CacheWrite), CacheWrite5m: natural(u.CacheWrite5m), CacheWrite1h: natural(u.CacheWrite1h),
 		InputAudio: natural(u.InputAudio), InputImage: natural(u.InputImage), InputVideo: natural(u.InputVideo),
 		CacheReadAudio: natural(u.CacheReadAudio), CacheReadImage: natural(u.CacheReadImage), CacheReadVideo: natural(u.CacheReadVideo),
-		Output: natural(u.Output), OutputAudio: natural(u.OutputAudio), OutputImage: natural(u.OutputImage),
+		Output: natural(u.Output), OutputAudio: natural(u.OutputAudio), OutputImage: natural(u.OutputImage), OutputVideo: natural(u.OutputVideo),
 	}
 	counts[Input] += beyond(u.InputTotal, counts[Input:Output])
 	counts[Output] += beyond(u.OutputTotal, counts[Output:])

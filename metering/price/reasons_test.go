@@ -54,7 +54,7 @@ func TestOwnPrice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for class := price.Input; class <= price.OutputImage; class++ {
+	for class := price.Input; class <= price.OutputVideo; class++ {
 		if got := rates.OwnPrice(class); got != want.Has(class) {
 			t.Errorf("%s has a price of its own: %v", class, got)
 		}

@@ -194,6 +194,9 @@ func (a *answer) endDocument(whole bool) {
 	a.event, a.text, a.delta, a.encoded, a.shows = answerWhole, length2{}, length2{}, 0, false
 }
 
+// endBody ends a stream of fewer images than were asked for.
+func (a *answer) endBody() { a.final = a.final || a.format == OpenAIImages && a.images > 0 }
+
 // plusImage adds the usage of a further image of one stream. Where it is that of
 // all so far, the output has grown.
 func (c openAICounts) plusImage(next openAICounts) openAICounts {

@@ -1,7 +1,5 @@
 package usage
 
-import "bytes"
-
 // Some providers break off an event stream with an error that is no event, but
 // the JSON document that it would be without a stream: Gemini does, and gateways
 // that notice a failure late. To a reader of events its lines are unknown fields.
@@ -13,31 +11,31 @@ func (m *Meter) atBare(c byte) bool {
 	}
 	m.bare = (c == '{' || c == '[') && m.split.atLine() && !m.outcome.ended
 	if m.bare {
+		m.split.afterCR = false
 		m.scanner.root, m.scanner.single = bareRoots[m.options.Format], true
 		m.scanner.reset()
 	}
 	return m.bare
 }
 
-// readBare reads the document, or the start of p that belongs to it.
+// readBare reads the document, or the start of p that belongs to it. A line that is
+// no JSON, or ends inside a text, is none: nothing after it is taken for more.
 func (m *Meter) readBare(p []byte) (n int) {
-	line := len(p)
-	if m.scanner.failed() {
-		if line = bytes.IndexByte(p, '\n') + 1; line == 0 {
-			return len(p)
-		}
-		m.endBare()
-		return line
-	}
-	n = m.scanner.feed(p)
+	end := lineEnd(p)
+	n = m.scanner.feed(p[:end])
 	switch {
 	case m.scanner.done():
 		m.wasFinal = m.outcome.final
 		m.endBare()
-	case m.scanner.failed():
-		return max(n, 1)
+		return n
+	case end == len(p):
+		return end
+	case m.scanner.failed(), m.scanner.inText():
+		m.endBare()
+		return end
 	}
-	return n
+	m.scanner.feed(p[end : end+1])
+	return end + 1
 }
 
 func (m *Meter) endBare() {

@@ -7,6 +7,7 @@ type cut struct{ from, to int }
 // the value null, as ranges that take the member out together with its comma.
 type cutter struct {
 	field field // 0: nothing is looked for
+	log   *path // to which what happens is written down, too
 
 	commaAt, keyAt int
 	open           bool // the first member was cut: its range ends where the next begins
@@ -16,9 +17,17 @@ type cutter struct {
 
 func (c *cutter) reset() { c.commaAt, c.keyAt, c.open, c.count = -1, -1, false, 0 }
 
-func (c *cutter) comma(at int) { c.commaAt = at }
+func (c *cutter) comma(at int) {
+	if c.log != nil {
+		c.log.addCut(callComma, 0, at)
+	}
+	c.commaAt = at
+}
 
 func (c *cutter) key(at int) {
+	if c.log != nil {
+		c.log.addCut(callKey, 0, at)
+	}
 	c.keyAt = at
 	c.close(at)
 	if c.commaAt < 0 || c.count > 0 && c.list[c.count-1].to > c.commaAt {
@@ -31,6 +40,9 @@ func (c *cutter) null(f field, end int) {
 	if c.field == 0 || f != c.field || c.count == len(c.list) {
 		return
 	}
+	if c.log != nil {
+		c.log.addCut(callNull, f, end)
+	}
 	from := c.commaAt
 	if from < 0 {
 		from = c.keyAt
@@ -42,18 +54,12 @@ func (c *cutter) null(f field, end int) {
 
 // close ends the range of a first member at the next key or the closing brace.
 func (c *cutter) close(at int) {
+	if c.log != nil {
+		c.log.addCut(callClose, 0, at)
+	}
 	if c.open {
 		c.list[c.count-1].to = at
 		c.open = false
-	}
-}
-
-// shift moves all offsets from an origin on.
-func (c *cutter) shift(origin, by int) {
-	for _, at := range []*int{&c.commaAt, &c.keyAt, &c.list[0].from, &c.list[0].to, &c.list[1].from, &c.list[1].to} {
-		if *at >= origin {
-			*at += by
-		}
 	}
 }
 

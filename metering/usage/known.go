@@ -10,6 +10,9 @@ func KnownServiceTier(tier string) bool { return serviceTiers[tier] }
 var finishReasons = setOf(
 	// OpenAI chat and its compatible providers
 	"stop", "length", "tool_calls", "content_filter", "function_call", "model_length", "eos", "error", "insufficient_system_resource",
+	// Responses: the status, and why it is incomplete
+	"completed", "complete", "failed", "cancelled", "queued", "in_progress", "incomplete",
+	"incomplete:max_output_tokens", "incomplete:content_filter", "incomplete:max_tool_calls",
 	// Anthropic
 	"end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded", "compaction",
 	// Gemini

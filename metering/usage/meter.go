@@ -110,6 +110,9 @@ func (m *Meter) Feed(p []byte) (pass []byte) {
 // pass, as Feed does. It is not to be called for a broken connection.
 func (m *Meter) Finish() (pass []byte) {
 	m.finished = true
+	if m.shortcut != nil {
+		m.shortcut.forget()
+	}
 	switch m.options.Framing {
 	case Raw:
 		return nil
@@ -124,6 +127,9 @@ func (m *Meter) Finish() (pass []byte) {
 		m.readStripped(tokenEnd, nil)
 	} else if m.data {
 		m.endEvent() // its blank line may lack
+	}
+	if images, ok := m.format.(*answer); ok {
+		images.endBody()
 	}
 	if m.err == nil && !m.complete() && !m.outcome.failed {
 		m.err = ErrTruncated
@@ -210,11 +216,16 @@ func (m *Meter) unmarked(p []byte) []byte {
 // feedDocument reads a piece of a JSON response. The piece in which the
 // document, or the generation of a streamed array, ends is withheld whole.
 func (m *Meter) feedDocument(p []byte) []byte {
-	over := m.scanner.done()
-	m.scanner.feed(m.unmarked(p))
-	if m.scanner.done() && !over {
-		m.format.endDocument(true)
+	text := m.unmarked(p)
+	if !m.scanner.done() {
+		m.scanner.single = true
+		text = text[m.scanner.feed(text):]
+		m.scanner.single = false
+		if m.scanner.done() {
+			m.format.endDocument(true)
+		}
 	}
+	m.scanner.feed(text)
 	if m.scanner.failed() && m.err == nil {
 		m.err = ErrMalformed
 	}

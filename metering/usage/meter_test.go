@@ -227,6 +227,14 @@ func TestMemoryIsBounded(t *testing.T) {
 		"marker":               {Options{Framing: SSE}, `data: [`, "\n\n" + sse("[DONE]")},
 		"tool input":           {Options{Format: AnthropicMessages}, `{"content":[{"input":{"a":"`, `"}}],"stop_reason":"end_turn"}`},
 		"image":                {Options{Format: GeminiGenerate}, `[{"candidates":[{"content":{"parts":[{"inlineData":{"data":"`, `"}}]},"finishReason":"STOP"}]}]`},
+		"delta of a response":  {Options{Format: OpenAIResponses, Framing: SSE}, `data: {"delta":"`, `","type":"response.completed"}` + "\n\n"},
+		"item of a response":   {Options{Format: OpenAIResponses}, `{"output":[{"type":"message","content":[{"text":"`, `"}]}]}`},
+		"image in an event":    {Options{Format: OpenAIImages, Framing: SSE}, `data: {"b64_json":"`, `","type":"image_generation.completed"}` + "\n\n"},
+		"audio in an event":    {Options{Format: OpenAISpeech, Framing: SSE}, `data: {"audio":"`, `","type":"speech.audio.done"}` + "\n\n"},
+		"embedding":            {Options{Format: OpenAIEmbeddings}, `{"data":[{"embedding":"`, `"}]}`},
+		"completion":           {Options{Format: OpenAICompletions, Framing: SSE}, `data: {"choices":[{"text":"`, `"}]}` + "\n\n" + sse("[DONE]")},
+		"raw audio":            {Options{Format: OpenAISpeech, Framing: Raw}, "", ""},
+		"error outside":        {Options{Framing: SSE}, `{"x":"`, `","error":{"code":1}}` + "\n"},
 		"large stripped event": {Options{Framing: SSE, StripUsage: true}, `data: {"choices":[{"delta":{"content":"`, `"},"finish_reason":"stop"}]}` + "\n\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

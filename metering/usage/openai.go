@@ -61,8 +61,8 @@ type openAI struct {
 	// document that are not all zero, last those of the last whole document that
 	// has any: some providers send running counts.
 	counts, found, last openAICounts
-	sawUsage            bool // in this document
-	reported            bool
+	sawUsage            bool  // in this document
+	cost                int64 // in pico-dollars, as last told
 }
 
 func (o *openAI) begin(f field) {
@@ -75,7 +75,10 @@ func (o *openAI) end(f field) {
 	switch f {
 	case openAIUsageObject:
 		o.sawUsage = true
-		if o.counts != (openAICounts{}) {
+		if o.counts.cost > 0 {
+			o.cost = o.counts.cost
+		}
+		if o.counts.reported() {
 			o.found = o.counts
 		}
 	case openAIError:
@@ -107,8 +110,8 @@ func (o *openAI) commit(whole bool) (more bool) {
 	if !o.sawUsage {
 		return false
 	}
-	if whole && o.found != (openAICounts{}) {
-		o.last, o.reported, more = o.found, true, true
+	if whole && o.found.reported() {
+		o.last, more = o.found, true
 	}
 	o.found, o.sawUsage = openAICounts{}, false
 	return more
@@ -118,12 +121,12 @@ func (o *openAI) common() *outcome { return &o.outcome }
 
 func (o *openAI) fill(r *Report) {
 	r.Usage = o.last.usage(o.profile, o.model)
-	r.Reported = o.reported && o.last.reported()
-	r.ProviderCost = o.last.cost
+	r.Reported = o.last.reported()
+	r.ProviderCost = o.cost
 }
 
-// reported tells whether there is more than a cost.
+// reported tells whether there is anything but a cost.
 func (c openAICounts) reported() bool {
-	c.cost, c.marketCost = 0, false
+	c.cost, c.marketCost, c.told = 0, false, false
 	return c != openAICounts{}
 }

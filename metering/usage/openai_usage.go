@@ -18,6 +18,7 @@ type openAICounts struct {
 	milliseconds, pages int64
 	cost                int64 // in pico-dollars
 	marketCost          bool  // the Vercel AI gateway names one
+	told                bool  // how often tools were used
 }
 
 // openAIUsage is a usage object under the names of every compatible provider.
@@ -117,13 +118,13 @@ func (c *openAICounts) set(f field, text []byte) {
 	case countOutputImage:
 		c.outputImage = n
 	case countSearches:
-		c.searches = max(c.searches, n)
+		c.searches, c.told = max(c.searches, n), true
 	case countXSearches:
-		c.xSearches = n
+		c.xSearches, c.told = n, true
 	case countFiles:
-		c.files += n
+		c.files, c.told = c.files+n, true
 	case countInterpreters:
-		c.interpreters = n
+		c.interpreters, c.told = n, true
 	case countSeconds:
 		c.milliseconds = decimal(text, 3)
 	case countPages:

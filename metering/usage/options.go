@@ -83,7 +83,8 @@ type Options struct {
 	StripUsage bool
 	Profile    Profile
 	// Units of the request, which stand where the response does not tell:
-	// characters to be spoken, milliseconds of audio, images, pages.
+	// characters to be spoken or embedded, milliseconds of audio, pages. Not for
+	// conversations.
 	Units Units
 }
 

@@ -10,7 +10,7 @@ func (u Usage) Plus(v Usage) Usage {
 		CacheReadAudio: u.CacheReadAudio + v.CacheReadAudio, CacheReadImage: u.CacheReadImage + v.CacheReadImage,
 		CacheReadVideo: u.CacheReadVideo + v.CacheReadVideo,
 		Output:         u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning,
-		OutputAudio: u.OutputAudio + v.OutputAudio, OutputImage: u.OutputImage + v.OutputImage,
+		OutputAudio: u.OutputAudio + v.OutputAudio, OutputImage: u.OutputImage + v.OutputImage, OutputVideo: u.OutputVideo + v.OutputVideo,
 		Units: u.Units.Plus(v.Units),
 	}
 }

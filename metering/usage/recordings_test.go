@@ -174,6 +174,12 @@ func TestRecordedUsage(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			_, _, report := run(r.options(), r.response, whole)
 			r.check(t, report)
+			// A provider that is set up without its profile shows it by its numbers.
+			o := r.options()
+			o.Profile = ProfileStandard
+			if _, _, other := run(o, r.response, whole); other.Usage != report.Usage {
+				t.Errorf("without a profile %+v, with it %+v", other.Usage, report.Usage)
+			}
 		})
 	}
 }
@@ -192,7 +198,7 @@ func (r *recording) adjust() {
 
 func (r *recording) check(t *testing.T, report Report) {
 	e, u := r.Expected, report.Usage
-	if report.Err != nil && !report.Failed && !(r.malformed && errors.Is(report.Err, ErrMalformed)) {
+	if report.Err != nil && !report.Failed && !r.malformed || r.malformed && !errors.Is(report.Err, ErrMalformed) {
 		t.Errorf("error %v", report.Err)
 	}
 	if (e.Error != nil) != report.Failed || report.Failed != (report.ErrorKind != ErrorNone) {
@@ -344,7 +350,7 @@ func TestPiecesDoNotMatter(t *testing.T) {
 	for _, r := range recordings(t) {
 		options := r.options()
 		for _, strip := range []bool{false, true} {
-			if strip && (options.Format != OpenAIChat || options.Framing != SSE) {
+			if strip && (options.Format != OpenAIChat && options.Format != OpenAICompletions || options.Framing != SSE) {
 				continue
 			}
 			options.StripUsage = strip
@@ -353,7 +359,11 @@ func TestPiecesDoNotMatter(t *testing.T) {
 			if !strip && !bytes.Equal(all, r.response) {
 				t.Errorf("%s: passed and withheld bytes are not the response", r.name)
 			}
-			for _, size := range []func() int{single, func() int { return 1 + random.IntN(40) }, func() int { return 1 + random.IntN(3000) }} {
+			sizes := []func() int{func() int { return 1 + random.IntN(40) }, func() int { return 1 + random.IntN(3000) }}
+			for _, n := range []int{1, 2, 3, 7, 64} {
+				sizes = append(sizes, func() int { return n })
+			}
+			for _, size := range sizes {
 				passed, withheld, got := run(options, r.response, size)
 				if !bytes.Equal(append(passed, withheld...), all) {
 					t.Errorf("%s: passed and withheld bytes depend on the pieces", r.name)

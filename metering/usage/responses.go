@@ -18,10 +18,9 @@ type responses struct {
 	item               responseItem // being read
 	toolKind, toolName string       // of the tool being read
 
-	deltas responseOutput
-	items  responseOutput // that have ended
-	whole  responseOutput // the last list
-	tools  responseTools
+	items responseOutput // that have ended
+	whole responseOutput // the last list
+	tools responseTools
 	// imageModel makes the images that the model asks for.
 	imageModel string
 }
@@ -74,10 +73,10 @@ func (r *responses) value(f field, k kind, text []byte) {
 	switch f {
 	case responseType:
 		r.typed, r.event = true, responseEventOf(text)
-		switch {
-		case r.event == eventTerminal:
+		switch r.event {
+		case eventTerminal:
 			r.final = true
-		case r.event == eventFailed, r.event == eventError:
+		case eventFailed, eventError:
 			r.fail()
 		}
 	case responseStatus:
@@ -124,13 +123,10 @@ func (r *responses) endDocument(whole bool) {
 	switch r.event {
 	case eventText:
 		r.text(r.delta.bytes, r.delta.runes)
-		r.deltas.text.add(r.delta.bytes, r.delta.runes)
 	case eventReasoning:
 		r.reasoning(r.delta.bytes, r.delta.runes)
-		r.deltas.text.add(r.delta.bytes, r.delta.runes)
 	case eventAudio:
 		r.media(r.delta.bytes)
-		r.deltas.media += r.delta.bytes
 	case eventItemDone:
 		r.items.add(&r.alone)
 	}
@@ -146,8 +142,11 @@ func (r *responses) endDocument(whole bool) {
 		r.finish()
 	}
 	r.commit(whole)
-	r.event, r.typed, r.delta, r.listed, r.toolUse = eventOther, false, length2{}, false, responseTools{}
-	r.status, r.reason = "", ""
+	r.event, r.typed, r.delta = eventOther, false, length2{}
+	if r.listed || r.status != "" || r.alone != (responseItem{}) || r.toolUse != (responseTools{}) {
+		r.alone, r.listed, r.toolUse = responseItem{}, false, responseTools{}
+		r.status, r.reason = "", ""
+	}
 }
 
 // finish notes how a response ended.
@@ -166,8 +165,8 @@ func (r *responses) finish() {
 func (r *responses) fill(report *Report) {
 	// The interface includes reasoning with every provider.
 	report.Usage = r.last.usage(ProfileStandard, r.model)
-	report.Reported = r.reported && r.last.reported()
-	report.ProviderCost = r.last.cost
+	report.Reported = r.last.reported()
+	report.ProviderCost = r.cost
 
 	for _, other := range []responseOutput{r.items, r.whole} {
 		if other.text.bytes > report.OutputBytes {
@@ -175,14 +174,15 @@ func (r *responses) fill(report *Report) {
 		}
 		report.OutputMediaBytes = max(report.OutputMediaBytes, other.media)
 	}
-	// A number that the provider gives holds; else its calls are counted.
-	units := &report.Usage.Units
-	if r.tools.told && units.WebSearch == 0 {
-		units.WebSearch = r.tools.searches
-	}
+	// Numbers that the provider tells hold, else its calls are counted: xAI tells
+	// those of all tools, OpenAI that of searches.
 	counted := r.items.units.atLeast(r.whole.units)
-	if r.tools.told {
-		counted.WebSearch = 0
+	units := &report.Usage.Units
+	switch {
+	case r.last.told:
+		counted = Units{Images: counted.Images}
+	case r.tools.told:
+		counted.WebSearch = r.tools.searches
 	}
 	*units = units.orElse(counted)
 	if r.tools.images.reported() {

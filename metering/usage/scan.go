@@ -70,6 +70,11 @@ func (s *scanner) done() bool { return s.state == scanDone }
 // failed tells whether what was read cannot be JSON.
 func (s *scanner) failed() bool { return s.state == scanFailed }
 
+// inText tells whether a string or a name goes on.
+func (s *scanner) inText() bool {
+	return s.state == scanInString || s.state == scanInKey || s.state == scanInSkippedText
+}
+
 // inArray tells whether the document is an array at its top.
 func (s *scanner) inArray() bool { return s.depth > 0 && s.stack[0].array }
 

@@ -22,16 +22,27 @@ const (
 	maxShortcut = 512 // bytes of an event that are compared
 	minShortcut = 24  // bytes of a first path, for it to be worth it
 	maxPaths    = 4
-	maxCalls    = 24
+	maxCalls    = 64
 )
 
 // path is a piece of a document that was read from a known place on.
 type path struct {
 	text  []byte
-	calls []call // what the reader heard of it
+	calls []call // what the reader heard of it, and the cutter
+	full  bool   // there were more
 	names []byte // the texts of the calls
 	base  int    // the offset where it began
 	after place
+}
+
+func (p *path) add(c call) {
+	if p.full = len(p.calls) == maxCalls; !p.full {
+		p.calls = append(p.calls, c)
+	}
+}
+
+func (p *path) addCut(kind callKind, f field, at int) {
+	p.add(call{kind: kind, field: f, from: at - p.base})
 }
 
 type callKind uint8
@@ -41,13 +52,17 @@ const (
 	callEnd
 	callValue
 	callLength
+	callComma
+	callKey
+	callNull
+	callClose
 )
 
 type call struct {
 	kind     callKind
 	field    field
 	value    kind
-	from, to int // of names
+	from, to int // of names; from the path's start
 	bytes    int64
 	runes    int64
 }
@@ -58,7 +73,6 @@ type place struct {
 	depth   int
 	stack   [8]frame
 	current *node
-	cuts    cutter
 }
 
 // feed reads the first piece of a document.
@@ -70,7 +84,7 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 	at := 0
 	for i := range q.paths[:q.count] {
 		p := &q.paths[i]
-		if !bytes.HasPrefix(text[at:], p.text) || i == 0 && p.base != s.base {
+		if !bytes.HasPrefix(text[at:], p.text) {
 			q.miss(s, text, at)
 			return
 		}
@@ -88,6 +102,17 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 		return
 	}
 	s.feedFrom(text, at)
+}
+
+// forget overwrites what was kept of events.
+func (q *shortcut) forget() {
+	clear(q.last[:])
+	for i := range q.paths {
+		p := &q.paths[i]
+		clear(p.text[:cap(p.text)])
+		clear(p.names[:cap(p.names)])
+	}
+	q.count, q.lastLength = 0, 0
 }
 
 // miss reads the rest of an event that is not as remembered.
@@ -178,15 +203,18 @@ func afterValue(text []byte, i int, inText bool) int {
 // record reads a piece of the text, and remembers it if it ends between values.
 func (p *path) record(s *scanner, text []byte, from, to int) bool {
 	if p.calls == nil {
-		p.calls = make([]call, 0, maxCalls)
+		p.calls = make([]call, 0, maxCalls/4)
 	}
-	p.text, p.calls, p.names = p.text[:0], p.calls[:0], p.names[:0]
+	p.text, p.calls, p.names, p.full = p.text[:0], p.calls[:0], p.names[:0], false
 	p.base = s.base + from
 	listener := &recorder{reader: s.reader, path: p}
 	s.reader = listener
+	if s.cuts.field != 0 {
+		s.cuts.log = p
+	}
 	s.feedFrom(text[:to], from)
-	s.reader = listener.reader
-	if listener.missed || !s.between() || !p.after.mark(s) {
+	s.reader, s.cuts.log = listener.reader, nil
+	if p.full || !s.between() || !p.after.mark(s) {
 		return false
 	}
 	p.text = append(p.text, text[from:to]...)
@@ -205,16 +233,20 @@ func (p *path) take(s *scanner, base int) {
 			s.reader.value(c.field, c.value, p.names[c.from:c.to])
 		case callLength:
 			s.reader.length(c.field, c.bytes, c.runes)
+		case callComma:
+			s.cuts.comma(base + c.from)
+		case callKey:
+			s.cuts.key(base + c.from)
+		case callNull:
+			s.cuts.null(c.field, base+c.from)
+		case callClose:
+			s.cuts.close(base + c.from)
 		}
 	}
 	s.state, s.depth, s.current = p.after.state, p.after.depth, p.after.current
 	copy(s.stack[:], p.after.stack[:p.after.depth])
 	s.startText()
 	s.text = textCounter{}
-	if s.cuts.field != 0 {
-		s.cuts = p.after.cuts
-		s.cuts.shift(p.base, base-p.base)
-	}
 }
 
 // mark notes where a scanner is, unless it is too deep.
@@ -222,7 +254,7 @@ func (p *place) mark(s *scanner) bool {
 	if s.depth > len(p.stack) {
 		return false
 	}
-	p.state, p.depth, p.current, p.cuts = s.state, s.depth, s.current, s.cuts
+	p.state, p.depth, p.current = s.state, s.depth, s.current
 	copy(p.stack[:], s.stack[:s.depth])
 	return true
 }
@@ -273,36 +305,27 @@ func (s *scanner) feedFrom(text []byte, from int) {
 // recorder is a reader that writes down what another one hears.
 type recorder struct {
 	reader
-	path   *path
-	missed bool // it was too much
-}
-
-func (r *recorder) add(c call) {
-	if len(r.path.calls) == maxCalls {
-		r.missed = true
-		return
-	}
-	r.path.calls = append(r.path.calls, c)
+	path *path
 }
 
 func (r *recorder) begin(f field) {
-	r.add(call{kind: callBegin, field: f})
+	r.path.add(call{kind: callBegin, field: f})
 	r.reader.begin(f)
 }
 
 func (r *recorder) end(f field) {
-	r.add(call{kind: callEnd, field: f})
+	r.path.add(call{kind: callEnd, field: f})
 	r.reader.end(f)
 }
 
 func (r *recorder) value(f field, k kind, text []byte) {
 	from := len(r.path.names)
 	r.path.names = append(r.path.names, text...)
-	r.add(call{kind: callValue, field: f, value: k, from: from, to: len(r.path.names)})
+	r.path.add(call{kind: callValue, field: f, value: k, from: from, to: len(r.path.names)})
 	r.reader.value(f, k, text)
 }
 
 func (r *recorder) length(f field, bytes, runes int64) {
-	r.add(call{kind: callLength, field: f, bytes: bytes, runes: runes})
+	r.path.add(call{kind: callLength, field: f, bytes: bytes, runes: runes})
 	r.reader.length(f, bytes, runes)
 }

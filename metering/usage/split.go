@@ -78,9 +78,10 @@ func (s *splitter) next(p []byte) (n int, t token, from, to int) {
 	return s.endLine(p), tokenOther, 0, 0
 }
 
-// atLine tells whether an event is about to begin.
+// atLine tells whether an event is about to begin with something other than a
+// line feed, which would belong to the line before.
 func (s *splitter) atLine() bool {
-	return s.state == splitName && s.length == 0 && !s.content && !s.afterCR
+	return s.state == splitName && s.length == 0 && !s.content
 }
 
 // nextName reads a line up to its colon.

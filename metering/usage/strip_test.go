@@ -77,11 +77,11 @@ func TestStripUsage(t *testing.T) {
 // they would have been without.
 func TestStripRecordedUsage(t *testing.T) {
 	null := regexp.MustCompile(`,"usage":null`)
-	chunk := regexp.MustCompile(`data: [^\n]*"choices": ?\[\][^\n]*"usage": ?\{[^\n]*\n\n`)
+	chunk := regexp.MustCompile(`data: [^\n]*("choices": ?\[\][^\n]*"usage": ?\{|"usage": ?\{[^\n]*"choices": ?\[\])[^\n]*\n\n`)
 	stripped := 0
 	for _, r := range recordings(t) {
 		options := r.options()
-		if options.Format != OpenAIChat || options.Framing != SSE || !slices.Contains([]string{"openai", "azure-openai"}, r.Provider) {
+		if options.Format != OpenAIChat && options.Format != OpenAICompletions || options.Framing != SSE || !slices.Contains([]string{"openai", "azure-openai"}, r.Provider) {
 			continue
 		}
 		options.StripUsage = true

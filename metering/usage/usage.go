@@ -3,7 +3,7 @@ package usage
 // Usage counts what one request consumed, in disjoint priced classes beside the
 // two totals. All counts are tokens but Units. The classes
 // Input … InputVideo and their cached parts add up to InputTotal; Output,
-// OutputAudio and OutputImage add up to OutputTotal; Reasoning is a part of Output.
+// OutputAudio, OutputImage and OutputVideo add up to OutputTotal; Reasoning is a part of Output.
 type Usage struct {
 	InputTotal  int64 `json:"input_total"`
 	OutputTotal int64 `json:"output_total"`
@@ -24,6 +24,7 @@ type Usage struct {
 	Reasoning   int64 `json:"reasoning,omitempty"` // the part of Output that was reasoning
 	OutputAudio int64 `json:"output_audio,omitempty"`
 	OutputImage int64 `json:"output_image,omitempty"`
+	OutputVideo int64 `json:"output_video,omitempty"`
 
 	Units Units `json:"units,omitzero"`
 }

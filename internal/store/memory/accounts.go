@@ -63,13 +63,46 @@ func (s *Store) SetAccountStatus(_ context.Context, accountID string, status aut
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.accounts[accountID]
-	if a == nil {
-		return fmt.Errorf("set an account's status: %w", store.ErrNotFound)
+	if err := a.editable(); err != nil {
+		return fmt.Errorf("set an account's status: %w", err)
 	}
 	if status == auth.StatusActive {
 		reason = ""
 	}
 	a.Status, a.SuspendedReason = status, reason
+	s.announce(store.KindAccount, accountID)
+	return nil
+}
+
+// editable is ErrNotFound or ErrErased for an account that nothing can be changed of.
+func (a *account) editable() error {
+	switch {
+	case a == nil:
+		return store.ErrNotFound
+	case a.Status == auth.StatusErased:
+		return store.ErrErased
+	}
+	return nil
+}
+
+// EditAccount is as store.Store's.
+func (s *Store) EditAccount(_ context.Context, accountID string, edit store.AccountEdit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.accounts[accountID]
+	if err := a.editable(); err != nil {
+		return fmt.Errorf("edit an account: %w", err)
+	}
+	for _, other := range s.accounts {
+		if other != a && (edit.Email != nil && other.Email == *edit.Email || edit.Username != nil && other.Username == *edit.Username) {
+			return fmt.Errorf("edit an account: %w", store.ErrTaken)
+		}
+	}
+	for _, field := range []struct{ from, to *string }{{edit.Email, &a.Email}, {edit.Username, &a.Username}, {edit.Group, &a.Group}} {
+		if field.from != nil {
+			*field.to = *field.from
+		}
+	}
 	s.announce(store.KindAccount, accountID)
 	return nil
 }
@@ -82,7 +115,7 @@ func (s *Store) Balance(_ context.Context, accountID string) (store.Balance, err
 	if a == nil {
 		return store.Balance{}, fmt.Errorf("account: %w", store.ErrNotFound)
 	}
-	return store.Balance{Balance: a.balance, Granted: a.granted}, nil
+	return store.Balance{Balance: a.balance, Granted: a.granted, Owed: s.owed(accountID)}, nil
 }
 
 // CreateKey is as store.Store's.
@@ -94,8 +127,8 @@ func (s *Store) CreateKey(_ context.Context, created *auth.Key) error {
 			return fmt.Errorf("create a key: %w", err)
 		}
 	}
-	if s.accounts[created.AccountID] == nil {
-		return fmt.Errorf("create a key: account: %w", store.ErrNotFound)
+	if err := s.accounts[created.AccountID].editable(); err != nil {
+		return fmt.Errorf("create a key: account: %w", err)
 	}
 	if same := s.keys[created.ID]; same != nil && same.AccountID == created.AccountID && same.Hash == created.Hash {
 		return nil

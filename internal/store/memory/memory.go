@@ -28,7 +28,8 @@ type Store struct {
 	keys      map[string]*key
 	nodes     map[string]*node
 	records   map[string]*metering.Record
-	transfers map[reference]*transfer
+	transfers map[reference]*store.Transfer
+	vouchers  map[string]*store.Voucher
 	changes   map[thing]int64
 	sequence  int64
 }
@@ -81,11 +82,6 @@ type node struct {
 
 type reference struct{ kind, ref string }
 
-type transfer struct {
-	from, to string
-	amount   metering.Nanos
-}
-
 type thing struct {
 	kind store.Kind
 	id   string
@@ -95,7 +91,8 @@ type thing struct {
 func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, accounts: make(map[string]*account), keys: make(map[string]*key), nodes: make(map[string]*node),
-		records: make(map[string]*metering.Record), transfers: make(map[reference]*transfer), changes: make(map[thing]int64),
+		records: make(map[string]*metering.Record), transfers: make(map[reference]*store.Transfer),
+		vouchers: make(map[string]*store.Voucher), changes: make(map[thing]int64),
 	}
 }
 

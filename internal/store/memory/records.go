@@ -56,7 +56,7 @@ func (s *Store) OperatorCost(_ context.Context, id string) (metering.Nanos, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.transfers[reference{kindOperatorCost, id}]; t != nil {
-		return t.amount, nil
+		return t.Amount, nil
 	}
 	return 0, nil
 }

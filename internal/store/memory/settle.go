@@ -49,7 +49,7 @@ func (s *Store) Settle(_ context.Context, lease ledger.Lease, settlements []*led
 		}
 	}
 	for _, settlement := range writes {
-		s.write(lease, settlement)
+		s.settle(lease, settlement)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (s *Store) payers(settlement *ledger.Settlement) []*wallet {
 	return payers
 }
 
-func (s *Store) write(lease ledger.Lease, settlement *ledger.Settlement) {
+func (s *Store) settle(lease ledger.Lease, settlement *ledger.Settlement) {
 	record, debit := settlement.Record, settlement.Debit
 	s.records[record.ID] = &record
 	for _, w := range s.payers(settlement) {
@@ -92,10 +92,13 @@ func (s *Store) write(lease ledger.Lease, settlement *ledger.Settlement) {
 	if settlement.Limited && debit > 0 {
 		s.keys[record.KeyID].periods[settlement.PeriodStart].spent += debit
 	}
-	if record.Shortfall > 0 {
-		s.transfers[reference{kindShortfall, record.ID}] = &transfer{store.HouseShortfall, store.HouseRevenue, record.Shortfall}
-	}
-	if settlement.OperatorCost > 0 {
-		s.transfers[reference{kindOperatorCost, record.ID}] = &transfer{store.HouseCash, store.HouseProviderCost, settlement.OperatorCost}
+	for _, transfer := range []store.Transfer{
+		{Kind: kindShortfall, Debit: store.HouseShortfall, Credit: store.HouseRevenue, Amount: record.Shortfall},
+		{Kind: kindOperatorCost, Debit: store.HouseCash, Credit: store.HouseProviderCost, Amount: settlement.OperatorCost},
+	} {
+		if transfer.Amount > 0 {
+			transfer.Ref, transfer.At = record.ID, record.StartedAt
+			s.write(transfer)
+		}
 	}
 }

@@ -20,22 +20,32 @@ func (s *Store) Verify(context.Context) (*store.Report, error) {
 	}
 	balances, spent := make(map[string]metering.Nanos), make(map[string]metering.Nanos)
 	for _, t := range s.transfers {
-		balances[t.from] -= t.amount
-		balances[t.to] += t.amount
+		balances[t.Debit] -= t.Amount
+		balances[t.Credit] += t.Amount
 	}
 	for _, r := range s.records {
 		balances[r.AccountID] -= r.Cost - r.Shortfall
 		spent[r.KeyID] += r.Cost - r.Shortfall
 		booked := metering.Nanos(0)
 		if t := s.transfers[reference{kindShortfall, r.ID}]; t != nil {
-			booked = t.amount
+			booked = t.Amount
 		}
 		differ("shortfall of the record against its transfer", r.ID, r.Shortfall, booked)
+	}
+	for _, v := range sorted(s.vouchers, func(v *store.Voucher) string { return v.ID }) {
+		booked := metering.Nanos(0)
+		if t := s.transfers[reference{kindVoucher, v.ID}]; t != nil && t.Credit == v.RedeemedBy {
+			booked = t.Amount
+		}
+		if v.RedeemedBy != "" {
+			differ("redeemed voucher against its transfer", v.ID, v.Amount, booked)
+		}
 	}
 	for _, a := range sorted(s.accounts, func(a *account) string { return a.ID }) {
 		report.Balance += a.balance
 		differ("balance against the sum of transfers and records", a.ID, a.balance, balances[a.ID])
 		differ("balance below zero", a.ID, min(a.balance, 0), 0)
+		differ("receivable below zero", a.ID, max(balances[store.Receivable(a.ID)], 0), 0)
 		differ("granted below zero or above the balance", a.ID, a.granted, min(max(a.granted, 0), a.balance))
 		s.verifyGrants(a.ID, &a.wallet, differ)
 	}

@@ -23,6 +23,8 @@ func RunLedger(t *testing.T, open Opener) {
 		"shortfall takes what is free":      shortfall,
 		"settlements with lost answers":     ambiguousSettlements,
 		"deposit while calls are refused":   depositWhileRefused,
+		"refund while calls run":            refundWhileRunning,
+		"charge-back while calls run":       chargeBackWhileRunning,
 		"crash and restart":                 crashAndRestart,
 		"two ledgers, the later one wins":   laterLedgerWins,
 		"rejected record harms no other":    rejectedAmongGood,

@@ -35,7 +35,17 @@ type Store interface {
 	RevokeKey(context.Context, string, time.Time) error
 	SetKeyLimit(context.Context, string, *store.KeyLimit) error
 	KeyLimit(context.Context, string) (*store.KeyLimit, error)
+	EditAccount(context.Context, string, store.AccountEdit) error
+	EraseAccount(context.Context, store.Erasure) (metering.Nanos, error)
 	Deposit(context.Context, store.Deposit) (bool, error)
+	Refund(context.Context, store.Refund) (bool, error)
+	Adjust(context.Context, store.Adjustment) (bool, error)
+	ChargeBack(context.Context, store.ChargeBack) (store.ChargedBack, error)
+	Transfers(context.Context, store.TransferFilter) iter.Seq2[*store.Transfer, error]
+	CreateVouchers(context.Context, []*store.Voucher) error
+	ListVouchers(context.Context) ([]*store.Voucher, error)
+	RevokeVoucher(context.Context, string, time.Time) error
+	RedeemVoucher(context.Context, store.Redemption) (*store.Voucher, bool, error)
 	Balance(context.Context, string) (store.Balance, error)
 	Records(context.Context, store.Filter) iter.Seq2[*metering.Record, error]
 	Record(context.Context, string) (*metering.Record, error)
@@ -55,6 +65,19 @@ func Run(t *testing.T, open Opener) {
 		"keys":                    keys,
 		"deposits":                deposits,
 		"concurrent deposits":     concurrentDeposits,
+		"refunds":                 refunds,
+		"concurrent refunds":      concurrentRefunds,
+		"refunds recall":          refundsRecall,
+		"adjustments":             adjustments,
+		"charge-backs":            chargeBacks,
+		"what is owed":            owed,
+		"transfers by filter":     transfersByFilter,
+		"vouchers":                vouchers,
+		"concurrent redemptions":  concurrentRedemptions,
+		"edits":                   edits,
+		"erasures":                erasures,
+		"erasures recall":         erasuresRecall,
+		"all transfers at once":   allTransfersAtOnce,
 		"grants":                  grants,
 		"claims and fences":       claimsAndFences,
 		"settlements":             settlements,

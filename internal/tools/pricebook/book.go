@@ -44,6 +44,7 @@ func makeBook(s *sources, version string) (data []byte, skipped []string, err er
 				continue
 			}
 			s.addAudio(provider, entry.ID, periods)
+			periods = onWeekdays(provider, entry.ID, periods)
 			model, others := setApart(place, price.ModelFile{Aliases: aliasesOf(provider, entry), Periods: periods})
 			models[provider][entry.ID] = model
 			maps.Copy(models[provider], others)
@@ -55,6 +56,20 @@ func makeBook(s *sources, version string) (data []byte, skipped []string, err er
 	}
 	if err := s.addFacts(models, laterChecked); err != nil {
 		return nil, nil, err
+	}
+	if err := s.addModelsDev(models); err != nil {
+		return nil, nil, err
+	}
+	for provider, entries := range written() {
+		if models[provider] == nil {
+			continue
+		}
+		for name, model := range entries {
+			if _, twice := models[provider][name]; twice {
+				return nil, nil, fmt.Errorf("%s/%s is written here and in a source: decide", provider, name)
+			}
+			models[provider][name] = model
+		}
 	}
 	file := price.BookFile{
 		Format: 1, Version: version,
@@ -88,7 +103,7 @@ const laterChecked = "2026-11-23"
 func (s *sources) named() map[string]string {
 	return map[string]string{
 		"genai-prices": fmt.Sprintf("%s %s (%s), %s", s.genai.Source.Package, s.genai.Source.Version, s.genai.Source.Date, s.genai.Source.Licence),
-		"models-dev":   fmt.Sprintf("%s (%s), %s: limits", s.modelsDev.Source.Repo, s.modelsDev.Source.Date, s.modelsDev.Source.Licence),
+		"models-dev":   fmt.Sprintf("%s (%s), %s: limits, and models that the others lack", s.modelsDev.Source.Repo, s.modelsDev.Source.Date, s.modelsDev.Source.Licence),
 		"litellm":      fmt.Sprintf("%s (%s), %s: service tiers, audio, limits", s.litellm.Source.Repo, s.litellm.Source.Date, s.litellm.Source.Licence),
 	}
 }

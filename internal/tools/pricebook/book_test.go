@@ -8,8 +8,11 @@ import (
 	"os"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 const folder = "../../../../shared/prices"
@@ -45,7 +48,8 @@ func small() fstest.MapFS {
 				{"id": "gpt-7", "match": {"or": [{"equals": "gpt-7"}, {"equals": "gpt-7-2027-01-02"}, {"equals": "gpt-seven"}, {"regex": "^gpt-7"}]},
 				 "context_window": 1000,
 				 "prices": {"input_mtok": {"base": 2.5, "tiers": [{"start": 271999, "price": 5}]}, "cache_read_mtok": 0.003625, "output_mtok": {"base": 10, "tiers": [{"start": 271999, "price": 15}]}, "web_searches_kcount": 10}},
-				{"id": "listener", "match": {"equals": "listener"}, "prices": {"audio_hours": 0.36}}]},
+				{"id": "listener", "match": {"equals": "listener"}, "prices": {"audio_hours": 0.36, "input_audio_hours": 0.36}},
+				{"id": "seer", "match": {"equals": "seer"}, "prices": {"input_mtok": 1, "dreams_mtok": 3}}]},
 			{"id": "deepseek", "models": [
 				{"id": "owl", "match": {"starts_with": "owl"}, "prices": [
 					{"prices": {"input_mtok": 1, "output_mtok": 2}},
@@ -76,7 +80,7 @@ func TestSourcesBecomeEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(skipped) != 1 || skipped[0] != "openai/listener: a price per audio_hours, which no usage record counts" {
+	if len(skipped) != 1 || skipped[0] != "openai/seer: a price per dreams, which no usage record counts" {
 		t.Errorf("left out: %q", skipped)
 	}
 	model, found := book.Find("openai", "gpt-7-2027-01-02")
@@ -85,6 +89,10 @@ func TestSourcesBecomeEntries(t *testing.T) {
 	}
 	if len(model.Aliases) != 1 || model.Aliases[0] != "gpt-seven" {
 		t.Errorf("aliases are %v", model.Aliases)
+	}
+	listener, _ := book.Find("openai", "listener")
+	if rates, _ := listener.At(time.Now()); rates.Cost(usage.Usage{Units: usage.Units{Milliseconds: 1_800_000}}, price.Conditions{}) != metering.Dollar*18/100 {
+		t.Error("half an hour of audio does not cost half of an hour's price")
 	}
 	if owl, _ := book.Find("deepseek", "owl"); !model.Reasons || owl.Reasons {
 		t.Errorf("gpt-7 reasons: %v, owl reasons: %v", model.Reasons, owl.Reasons)

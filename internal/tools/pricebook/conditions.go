@@ -24,17 +24,17 @@ var (
 	googlePriority  = regexp.MustCompile(`^gemini-3(\.\d)?-(pro|flash|flash-lite)(-preview)?$`)
 )
 
-// addConditions adds service tiers, speeds, regions and the fee of a search:
+// addConditions adds service tiers, speeds, regions and the fees of tools:
 // what the providers' rules say for all of their models, and litellm for one.
 func (s *sources) addConditions(provider, name string, aliases []string, period *price.PeriodFile) error {
+	addFees(provider, name, period)
 	half := price.Adjustment{Multiply: "0.5"}
 	period.ServiceTiers = map[string]price.Adjustment{}
 	switch provider {
 	case "openai":
-		if !openaiGenerates.MatchString(name) || openaiMedia.MatchString(name) {
+		if !openaiGenerates.MatchString(name) || openaiMedia.MatchString(name) || strings.HasSuffix(name, "-search-preview") {
 			break
 		}
-		fee(period, "0.01")
 		period.ServiceTiers["flex"], period.ServiceTiers["batch"] = half, half
 		if err := s.addPriority(name, aliases, period); err != nil {
 			return err
@@ -43,7 +43,6 @@ func (s *sources) addConditions(provider, name string, aliases []string, period 
 			period.Geos = map[string]price.Adjustment{"us": {Multiply: "1.1"}, "eu": {Multiply: "1.1"}}
 		}
 	case "anthropic":
-		fee(period, "0.01")
 		// Priority is capacity that the operator committed to; nothing dearer.
 		period.ServiceTiers["batch"], period.ServiceTiers["priority"] = half, price.Adjustment{Multiply: "1"}
 		switch {
@@ -63,24 +62,15 @@ func (s *sources) addConditions(provider, name string, aliases []string, period 
 		if googlePriority.MatchString(name) {
 			period.ServiceTiers["priority"] = price.Adjustment{Multiply: "1.8"} // litellm, and genai-prices' remarks on 3.7 and 3.8
 		}
-		if strings.HasPrefix(name, "gemini-2") {
-			fee(period, "0.035") // per grounded prompt
-		} else {
-			fee(period, "0.014") // per search query
-		}
 	case "xai":
-		fee(period, "0.005")
+		if name == "grok-4.3" { // by the ticks of recorded batches; of others nothing is known
+			period.ServiceTiers["batch"] = price.Adjustment{Multiply: "0.8"}
+		}
 	}
 	if len(period.ServiceTiers) == 0 {
 		period.ServiceTiers = nil
 	}
 	return nil
-}
-
-func fee(period *price.PeriodFile, search string) {
-	if period.Units == nil {
-		period.Units = map[string]string{"web_search": search}
-	}
 }
 
 // addPriority adds OpenAI's priority (fast) service: as litellm has it, as a

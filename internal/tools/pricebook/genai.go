@@ -17,7 +17,18 @@ var classOf = map[string]string{
 	"cache_read_mtok": "cache_read", "cache_write_mtok": "cache_write", "cache_write_1h_mtok": "cache_write_1h",
 	"input_audio_mtok": "input_audio", "cache_audio_read_mtok": "cache_read_audio", "output_audio_mtok": "output_audio",
 	"input_image_mtok": "input_image", "cache_image_read_mtok": "cache_read_image", "output_image_mtok": "output_image",
-	"input_video_mtok": "input_video",
+	"input_video_mtok": "input_video", "output_video_mtok": "output_video",
+}
+
+// unitOf names what genai-prices prices by the piece, and how many pieces that
+// price is for. It states hours of audio twice: in all, and of the input.
+var unitOf = map[string]struct {
+	unit string
+	per  int64
+}{
+	"web_searches_kcount": {"web_search", 1000}, "storage_searches_kcount": {"file_search", 1000},
+	"audio_hours": {"milliseconds", 3_600_000}, "input_audio_hours": {"milliseconds", 3_600_000},
+	"input_document_kpages": {"pages", 1000}, "input_annotated_document_kpages": {"pages:annotated", 1000},
 }
 
 // periodsOf turns the prices of a genai-prices model into periods. why is set
@@ -85,19 +96,24 @@ func definitionOf(provider string, written map[string]genaiPrice) (definition pr
 					return definition, "", err
 				}
 			}
-		case key == "web_searches_kcount":
-			each, err := dividedBy(value.Base, 1000)
-			if err != nil {
+		case unitOf[key].unit != "":
+			unit := unitOf[key]
+			if definition.Units == nil {
+				definition.Units = map[string]string{}
+			}
+			if definition.Units[unit.unit], err = unitPrice(value.Base, unit.per); err != nil {
 				return definition, "", err
 			}
-			definition.Units = map[string]string{"web_search": each}
-		case key == "storage_searches_kcount": // file search: not served
+		case key == "requests_kcount": // the fee by context size: decisions.go
 		default:
 			return definition, "a price per " + strings.TrimSuffix(key, "_mtok") + ", which no usage record counts", nil
 		}
 	}
 	if _, priced := definition.Prices["input"]; !priced {
-		return definition, "no price of input", nil
+		if definition.Units == nil {
+			return definition, "no price", nil
+		}
+		definition.Prices["input"] = "0" // priced by the piece
 	}
 	if _, priced := definition.Prices["output"]; !priced {
 		definition.Prices["output"] = "0" // embeddings have no output

@@ -8,9 +8,10 @@
 // service tiers from litellm and the providers' rules; later-facts are applied
 // last. Where the sources disagree, decisions.go says which is followed and why;
 // reasoning.go says which models reason unseen, which no source does. The same
-// input gives the same bytes. Models that cannot be priced fully (by the hour,
-// by the page, with a fee that no response counts) are left out, and named on
-// standard error: a model without a price is refused, not guessed.
+// input gives the same bytes. pieces.go has what is priced by the piece: the fees
+// of tools, images, characters. Models that cannot be priced fully (with a fee
+// that no usage record counts) are left out, and named on standard error: a model
+// without a price is refused, not guessed.
 package main
 
 import (

@@ -182,10 +182,13 @@ func fill(raw []byte) {
 func fillNumber(raw []byte) {
 	first := true
 	for i, c := range raw {
-		if c >= '0' && c <= '9' && !(first && c == '0') {
+		if c < '0' || c > '9' {
+			continue
+		}
+		if !first || c != '0' {
 			raw[i] = '1'
 		}
-		first = first && (c < '0' || c > '9')
+		first = false
 	}
 }
 

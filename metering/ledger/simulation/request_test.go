@@ -112,14 +112,20 @@ func (w *world) script() {
 			w.trace.note("%s pauses for %v", n.name, pause)
 			n.link.set(func() { n.link.stall = time.Now().Add(pause) })
 		case event < 188:
-			w.trace.note("the clock of %s jumps by %v", n.name, pause)
-			n.link.set(func() { n.ahead += []time.Duration{time.Hour, pause, -pause}[w.random.IntN(3)] })
+			jump := []time.Duration{time.Hour, -time.Hour, pause, -pause}[w.random.IntN(4)]
+			w.trace.note("the clock of %s jumps by %v", n.name, jump)
+			n.link.set(func() { n.ahead += jump })
 		case event < 192:
 			n.crash()
 			w.replace(n)
 		case event < 194:
 			w.work.Go(n.close)
 			w.replace(n)
+		case event < 195:
+			w.trace.note("the store is away for %v", pause)
+			for _, n := range w.nodes {
+				n.link.set(func() { n.link.downUntil = time.Now().Add(pause) })
+			}
 		}
 		if step%25 == 0 {
 			w.audit()

@@ -64,7 +64,7 @@ func run(t *testing.T, seed uint64) (tr *trace, served int) {
 		w.heal()
 		w.work.Wait()
 		w.audit()
-		w.spendAll()
+		w.spendAll(seed%2 == 0)
 		for _, n := range w.nodes {
 			n.close()
 		}
@@ -101,9 +101,15 @@ func (w *world) audit() {
 	}
 }
 
-// spendAll lets one node take all that an account has: no credit is stranded anywhere.
-func (w *world) spendAll() {
+// spendAll lets one node take all that an account has: no credit is stranded anywhere,
+// also where all other nodes vanish in that moment and their leases have yet to end.
+func (w *world) spendAll(vanish bool) {
 	time.Sleep(15 * time.Second) // leases of nodes that are gone expire, late calls arrive
+	if vanish {
+		for _, n := range w.nodes[1:] {
+			n.crash()
+		}
+	}
 	for _, n := range w.nodes[:1] {
 		for _, account := range w.accounts() {
 			balance, err := w.store.Balance(w.t.Context(), account)

@@ -194,15 +194,15 @@ func (w *world) limit(c *customer, amount metering.Nanos) {
 // refund takes credit back, as soon as nodes let it go.
 func (w *world) refund(account string, amount metering.Nanos, ref string) {
 	for range 20 {
-		made, err := w.store.Refund(w.t.Context(), account, amount, ref)
+		made, err := w.store.Refund(w.t.Context(), store.Refund{AccountID: account, Amount: amount, Ref: ref})
 		if made {
 			w.mu.Lock()
 			w.total[account] -= amount
 			w.mu.Unlock()
 			w.trace.note("refund of %d on %s", amount, account)
 		}
-		if !errors.Is(err, memory.ErrGranted) {
-			if err != nil && !errors.Is(err, memory.ErrBalance) {
+		if !errors.Is(err, store.ErrGranted) {
+			if err != nil && !errors.Is(err, store.ErrBalance) {
 				w.t.Errorf("refund: %v", err)
 			}
 			return

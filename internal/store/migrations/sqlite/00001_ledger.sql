@@ -22,6 +22,7 @@ CREATE TABLE keys (
 	created_at BIGINT  NOT NULL,
 	expires_at BIGINT,
 	revoked_at BIGINT,
+	exact_caps INTEGER NOT NULL, -- 1: refuse rather than lower an output cap
 	-- What the key may spend in each period (total, day, week, month); NULL: no limit.
 	spend_limit  BIGINT CHECK (spend_limit >= 0),
 	limit_period TEXT
@@ -79,8 +80,8 @@ CREATE TABLE grants (
 );
 CREATE INDEX grants_by_account ON grants (account_id);
 
--- Double entry: `amount` leaves debit_account and reaches credit_account, one of
--- which may be a house account (house:...). Rows are never changed.
+-- Double entry: `amount` leaves debit_account and reaches credit_account; either or
+-- both are house accounts (house:...). Rows are never changed.
 CREATE TABLE transfers (
 	kind           TEXT    NOT NULL,
 	ref            TEXT    NOT NULL,
@@ -96,6 +97,24 @@ CREATE TABLE transfers (
 CREATE INDEX transfers_by_debit ON transfers (debit_account, at);
 CREATE INDEX transfers_by_credit ON transfers (credit_account, at);
 CREATE INDEX transfers_by_kind ON transfers (kind, at);
+CREATE INDEX transfers_by_time ON transfers (at, kind, ref);
+
+-- Credit for whoever has the code, of which there is a hash. A redemption is also a
+-- transfer of kind voucher, whose ref is the voucher's id.
+CREATE TABLE vouchers (
+	id          TEXT    NOT NULL PRIMARY KEY,
+	hash        BLOB    NOT NULL UNIQUE,
+	amount      BIGINT  NOT NULL CHECK (amount > 0),
+	actor       TEXT    NOT NULL, -- who made it
+	note        TEXT    NOT NULL,
+	created_at  BIGINT  NOT NULL,
+	expires_at  BIGINT,
+	revoked_at  BIGINT,
+	redeemed_at BIGINT,
+	redeemed_by TEXT    REFERENCES accounts (id),
+	CHECK ((redeemed_at IS NULL) = (redeemed_by IS NULL)),
+	CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+);
 
 -- One row per request: metadata only. The row is itself the debit of the
 -- account, of cost - shortfall. Rows are never changed.
@@ -135,8 +154,16 @@ CREATE TABLE usage_records (
 	reasoning          BIGINT  NOT NULL,
 	output_audio       BIGINT  NOT NULL,
 	output_image       BIGINT  NOT NULL,
+	output_video       BIGINT  NOT NULL,
 	unit_web_search    BIGINT  NOT NULL,
 	unit_web_fetch     BIGINT  NOT NULL,
+	unit_x_search      BIGINT  NOT NULL,
+	unit_file_search   BIGINT  NOT NULL,
+	unit_code_interpreter BIGINT NOT NULL,
+	unit_images        BIGINT  NOT NULL,
+	unit_characters    BIGINT  NOT NULL,
+	unit_milliseconds  BIGINT  NOT NULL,
+	unit_pages         BIGINT  NOT NULL,
 	cost               BIGINT  NOT NULL CHECK (cost >= 0),
 	shortfall          BIGINT  NOT NULL CHECK (shortfall >= 0 AND shortfall <= cost),
 	price_version      TEXT    NOT NULL,
@@ -144,6 +171,7 @@ CREATE TABLE usage_records (
 	key_period         BIGINT
 );
 CREATE INDEX usage_records_by_account ON usage_records (account_id, started_at, id);
+CREATE INDEX usage_records_by_key ON usage_records (key_id, started_at, id);
 CREATE INDEX usage_records_by_time ON usage_records (started_at, id);
 
 -- The sums of each day's records (days since 1970, UTC, of started_at), written with

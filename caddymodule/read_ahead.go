@@ -1,0 +1,116 @@
+package caddymodule
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+const (
+	// readAheadPatience bounds the wait for a stream's first content, during which
+	// another provider can still take over unseen.
+	readAheadPatience = 5 * time.Second
+	// documentPatience bounds the wait for the rest of a document that has begun, before
+	// its header goes out: some providers send white space while they generate.
+	documentPatience = 2 * time.Second
+	// readAheadBytes bounds what is kept meanwhile.
+	readAheadBytes = 64 << 10
+)
+
+// begin reads as far as it takes to know that the answer is one, and no error.
+func (b *responseBody) begin() *failure {
+	switch {
+	case b.framing == usage.SSE:
+		return b.readAhead(readAheadPatience, func() bool { return b.meter.Content() || b.meter.Final() })
+	case b.streams:
+		// Gemini's stream as one array: a document that is read while it is written.
+		return b.readAhead(readAheadPatience, func() bool { return len(b.pending) > 0 || b.meter.Final() })
+	}
+	return b.beginDocument()
+}
+
+// beginDocument reads a document to its end and settles it, if it is short and comes
+// quickly: then an answer that cannot be settled, or is none, is still an error in the
+// dialect's shape. Of others it reads the beginning.
+func (b *responseBody) beginDocument() *failure {
+	failed := b.readAhead(documentPatience, func() bool { return false })
+	switch {
+	case failed != nil || b.ended == nil || b.exchange.clientLeft():
+		return failed
+	case b.meter.Report().Err != nil:
+		return &failure{status: http.StatusBadGateway, class: dialect.ProviderInvalidAnswer, retryable: true}
+	}
+	whole := b.pending
+	b.conclude()
+	b.pending = append(whole, b.pending...)
+	return nil
+}
+
+// readAhead reads an answer until there is enough of it, so that one which fails before
+// that can still be taken elsewhere. It keeps what it has read in pending.
+func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	var kept []byte
+	buffer := make([]byte, readSize)
+	for read := 0; read < readAheadBytes; {
+		if read == 0 && b.framing == usage.JSON {
+			// A document gives its client nothing to see before it is there, so that its first
+			// bytes can be waited for.
+			read = b.advance(buffer)
+			timer.Reset(patience)
+		} else {
+			inFlight := make(chan sourceResult, 1)
+			go func() {
+				n, err := b.source.Read(buffer)
+				inFlight <- sourceResult{buffer[:n], err}
+			}()
+			select {
+			case result := <-inFlight:
+				read += len(result.bytes)
+				b.feed(result.bytes, result.err)
+			case <-timer.C:
+				b.inFlight = inFlight
+				b.pending = kept
+				return nil
+			}
+		}
+		kept = append(kept, b.pending...)
+		b.pending = kept
+		switch {
+		case b.meter.Failed() && !b.meter.Content():
+			return b.failedEarly()
+		case b.broke():
+			return &failure{err: b.ended, retryable: true}
+		case b.ended != nil, enough():
+			return nil
+		}
+	}
+	return nil
+}
+
+// broke tells whether the answer has ended before its time, and nobody would have been
+// given any of it: of a stream its first content goes out at once.
+func (b *responseBody) broke() bool {
+	switch {
+	case b.ended == nil:
+		return false
+	case b.framing == usage.SSE:
+		return !b.meter.Final() && !b.meter.Content()
+	}
+	return !errors.Is(b.ended, io.EOF) && (!b.streams || !b.meter.Content())
+}
+
+// failedEarly judges a stream under status 200 that began with an error. What the
+// caller did wrong goes on as the provider said it.
+func (b *responseBody) failedEarly() *failure {
+	class := dialect.ClassifyStreamError(b.meter.Report().ErrorKind)
+	if class.CallersOwn() {
+		return nil
+	}
+	return &failure{status: class.Status(), class: class, retryable: class.Retryable()}
+}
