@@ -78,6 +78,18 @@ func (ex *Exchange) pieces(audio time.Duration) usage.Units {
 	}
 }
 
+// likelyPieces is what stands in the record where the answer does not tell. The length of
+// audio is a guess, which only a model that is priced by it needs.
+func (ex *Exchange) likelyPieces() usage.Units {
+	units := ex.pieces(ex.request.EstimatedAudio())
+	if units.Milliseconds > 0 {
+		if _, priced := ex.settlement.rates.UnitPrices()[price.Milliseconds.String()]; !priced {
+			units.Milliseconds = 0
+		}
+	}
+	return units
+}
+
 // kinds are the kinds of pieces that have prices of their own.
 func (ex *Exchange) kinds() price.Kinds {
 	var kinds price.Kinds

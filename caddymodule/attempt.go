@@ -83,7 +83,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	body.framing, body.streams = framing, body.streams || framing == usage.Raw
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
-		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile, Units: ex.pieces(ex.request.EstimatedAudio()),
+		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
