@@ -185,7 +185,7 @@ func matchModel(path string, caller Dialect) (operation Operation, model string,
 	}
 	if operation.Kind == ShowModel {
 		// What follows a colon may be a verb that is not served, or part of a name.
-		if err := unserved(path); err != ErrNoOperation || !ValidModelName(model) || strings.Contains(model, ":") {
+		if err := unserved(path); !errors.Is(err, ErrNoOperation) || !ValidModelName(model) || strings.Contains(model, ":") {
 			return Operation{}, "", false, err
 		}
 	}

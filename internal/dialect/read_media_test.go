@@ -30,7 +30,7 @@ func TestImageRequests(t *testing.T) {
 		t.Errorf("%d tokens", bound)
 	}
 	for _, body := range []string{`{}`, `{"model":"a","n":11}`, `{"model":"a","n":0}`, `{"model":"a","size":"a b"}`, `{"model":"a","partial_images":4}`, `{"model":"a","N":1}`} {
-		refused(t, generateImages, "", body)
+		_ = refused(t, generateImages, "", body)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestSpeechRequests(t *testing.T) {
 		t.Errorf("%+v", *r)
 	}
 	for _, body := range []string{`{"model":"a"}`, `{"model":"a","input":""}`, `{"input":"x"}`, `{"model":"a","input":["x"]}`, `{"model":"a","input":"` + strings.Repeat("x", maxSpeech+1) + `"}`} {
-		refused(t, speech, "", body)
+		_ = refused(t, speech, "", body)
 	}
 }
 

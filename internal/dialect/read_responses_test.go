@@ -113,6 +113,6 @@ func TestOperationsWithoutOutput(t *testing.T) {
 		`{"input":"x"}`: embeddings, `{"model":"a","stream":true}`: embeddings, `{"model":"models/other"}`: embedContent,
 		`{"requests":[{"model":"models/gemini-3.8-flash"},{"model":"models/other"}]}`: embedContents, `{"generateContentRequest":{"cachedContent":"c"}}`: countContents,
 	} {
-		refused(t, operation, "", body)
+		_ = refused(t, operation, "", body)
 	}
 }
