@@ -81,7 +81,9 @@ func (h *Meter) hold(ex *Exchange) error {
 	if !ok {
 		return errNoPrice
 	}
-	held, err := ex.place(rates)
+	markup := h.app.groupOf(ex.principal).markup()
+	rates = rates.Times(markup)
+	held, err := ex.placeAdmitted(rates)
 	if err != nil {
 		return err
 	}
@@ -90,6 +92,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, hold: held, rates: rates,
 		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
 		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
+		admission: ex.admission, markup: markup,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,
