@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/faregate/faregate/auth/limits"
 )
 
 // Key is a credential of an account, without its secret: only a Hash is kept.
@@ -18,6 +20,10 @@ type Key struct {
 	// ExactCaps refuses a request whose worst case the credit does not cover, rather
 	// than asking for a shorter answer.
 	ExactCaps bool
+	// Rates are the key's own limits, beside those of its account; zero is none.
+	Rates limits.Rates
+	// Addresses is from where the key may be used; empty allows every address.
+	Addresses limits.AddressList
 	CreatedAt time.Time
 	// ExpiresAt is zero for a key that does not expire.
 	ExpiresAt time.Time

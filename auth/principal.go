@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/faregate/faregate/auth/limits"
 )
 
 // Principal is who a request acts for. One Principal is shared by all requests of
@@ -19,6 +21,10 @@ type Principal struct {
 	// ExactCaps refuses a request whose worst case the credit does not cover, rather
 	// than asking for a shorter answer.
 	ExactCaps bool
+	// Rates are the key's own limits, beside those of its account; zero is none.
+	Rates limits.Rates
+	// Addresses is from where the key may be used; empty allows every address.
+	Addresses limits.AddressList
 }
 
 // AllowsModel tells whether the key may call the model of this name. A pattern is

@@ -159,7 +159,7 @@ func (v *Verifier) ask(ctx context.Context, hash Hash, generation uint64) (*entr
 	found := &entry{
 		principal: &Principal{
 			AccountID: account.ID, KeyID: key.ID, KeyName: key.Name, Group: account.Group, Models: key.Models,
-			ExactCaps: key.ExactCaps,
+			ExactCaps: key.ExactCaps, Rates: key.Rates, Addresses: key.Addresses,
 		},
 		suspended: account.Status != StatusActive,
 		expires:   key.ExpiresAt,

@@ -52,6 +52,18 @@ type App struct {
 	// Model names of our own, and prices other than the price book's.
 	Models []Model `json:"models,omitempty"`
 
+	// What groups of accounts pay and may do. The one called default is for accounts
+	// that have no group, or one that is not configured.
+	Groups []Group `json:"groups,omitempty"`
+
+	// What all that comes from one client address may do, whichever keys it uses. An
+	// IPv6 client counts as its /64 network.
+	ClientLimits Limits `json:"client_limits,omitzero"`
+
+	// "off" lets client addresses send any number of wrong keys. Default: ten of them
+	// lock the address for ten seconds, and for twice as long each further time.
+	Lockout string `json:"lockout,omitempty"`
+
 	// A price file, whose prices take precedence over those that come with Faregate.
 	// It is read again when it changes. Default: none.
 	Prices string `json:"prices,omitempty"`
@@ -141,6 +153,9 @@ func (a *App) check() error {
 		return err
 	}
 	if err := checkRetention(a.Retention); err != nil {
+		return err
+	}
+	if err := a.checkLimits(); err != nil {
 		return err
 	}
 	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {

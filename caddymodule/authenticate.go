@@ -19,7 +19,8 @@ import (
 // It must be the first of our handlers.
 //
 // It takes the credential from wherever the dialects' SDKs put it, removes it from
-// headers, query and request URI, and looks its hash up. From there on it owns the
+// headers, query and request URI, looks its hash up, and takes the request into the
+// limits of its key, its account and its client's address. From there on it owns the
 // answer: every error below it becomes an answer in the caller's dialect, so that
 // Caddy's own error log never sees the request.
 type Authenticate struct {
@@ -100,7 +101,8 @@ func (h *Authenticate) serve(ex *Exchange, secret string, r *http.Request, next 
 	if err := h.app.begin(); err != nil {
 		return errors.Join(auth.ErrUnavailable, err)
 	}
-	principal, err := ex.runtime.verifier.Verify(r.Context(), secret)
+	address := clientAddress(r)
+	principal, err := h.identify(r.Context(), secret, address)
 	if err != nil {
 		return err
 	}
@@ -109,6 +111,13 @@ func (h *Authenticate) serve(ex *Exchange, secret string, r *http.Request, next 
 		// Caddy's access log takes its user_id from here (server.go, logRequest).
 		replacer.Set("http.auth.user.id", principal.KeyID)
 	}
+	if !principal.Addresses.Allows(address) {
+		return errAddressNotAllowed
+	}
+	if err := ex.admit(address); err != nil {
+		return err
+	}
+	defer ex.dismiss()
 	return next.ServeHTTP(ex.delivery, r)
 }
 

@@ -49,6 +49,14 @@ func init() {
 //			context_length <tokens>
 //			output_limit   <tokens>
 //		}
+//		group      <name> {
+//			multiply    <factor>
+//			rpm         <requests per minute>
+//			tpm         <tokens per minute>
+//			concurrency <requests at once>
+//		}
+//		client_limits { … } # rpm, tpm and concurrency of each client address
+//		lockout    off
 //		prices     <file>
 //		access_log caddy
 //	}
@@ -76,6 +84,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "model":
 			models = append(models, *d)
 			err = app.parseModel(d)
+		case "group":
+			err = app.parseGroup(d)
+		case "client_limits":
+			err = app.parseClientLimits(d)
+		case "lockout":
+			err = app.parseLockout(d)
 		case "prices":
 			if app.Prices != "" {
 				err = d.Err("prices is given twice")
@@ -87,7 +101,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, prices or access_log")
 		}
 		if err != nil {
 			return nil, err

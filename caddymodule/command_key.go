@@ -30,9 +30,14 @@ type keyJSON struct {
 	Spent      *metering.Nanos `json:"spent,omitempty"`
 	Per        ledger.Period   `json:"per,omitempty"`
 	ExactCaps  bool            `json:"exact_caps"`
-	CreatedAt  instant         `json:"created_at"`
-	ExpiresAt  instant         `json:"expires_at,omitzero"`
-	RevokedAt  instant         `json:"revoked_at,omitzero"`
+	// RPM, TPM, Concurrency and CIDR are there where the key has such a limit of its own.
+	RPM         int64    `json:"rpm,omitempty"`
+	TPM         int64    `json:"tpm,omitempty"`
+	Concurrency int64    `json:"concurrency,omitempty"`
+	CIDR        []string `json:"cidr,omitempty"`
+	CreatedAt   instant  `json:"created_at"`
+	ExpiresAt   instant  `json:"expires_at,omitzero"`
+	RevokedAt   instant  `json:"revoked_at,omitzero"`
 }
 
 // revokedJSON is the answer to a revocation.
@@ -48,6 +53,7 @@ func (c *commandLine) keyForJSON(k *store.LimitedKey) keyJSON {
 	}
 	answer := keyJSON{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, Status: c.keyStatus(k), Models: models, ExactCaps: k.ExactCaps,
+		RPM: k.Rates.RequestsPerMinute, TPM: k.Rates.TokensPerMinute, Concurrency: k.Rates.Concurrency, CIDR: addressesForJSON(k),
 		CreatedAt: instant(k.CreatedAt), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 	}
 	if k.Limit != nil {
@@ -95,7 +101,8 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	var models []string
 	var exactCaps bool
 	create := &cobra.Command{
-		Use:   "create --account ACCOUNT --name NAME [--expires 720h] [--models a,b*] [--spend-limit 10.00 [--per day|week|month]] [--exact-caps]",
+		Use: "create --account ACCOUNT --name NAME [--expires 720h] [--models a,b*] [--spend-limit 10.00 [--per day|week|month]] [--exact-caps] " +
+			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...]",
 		Short: "Create a key; its secret is shown this once",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -107,6 +114,11 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 				return err
 			}
 			key.ExactCaps = exactCaps
+			restrict, err := readKeyLimits(cmd)
+			if err != nil {
+				return err
+			}
+			restrict(&key.Key)
 			return c.withStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, account)
 				if err != nil {
@@ -126,8 +138,10 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 				answer := c.keyForJSON(key)
 				answer.Secret = secret.Reveal()
 				limit, _, per := limitFacts(key)
+				rpm, tpm, concurrency := rateFacts(key)
 				found.facts(answer, "id", key.ID, "name", key.Name, "account", holder.Username,
 					"models", strings.Join(key.Models, ","), "spend limit USD", limit, "per", per, "output caps", capsFact(key),
+					"requests per minute", rpm, "tokens per minute", tpm, "requests at once", concurrency, "usable from", key.Addresses.String(),
 					"expires", shown(key.ExpiresAt),
 					"secret", secret.Reveal(), "", "This is the only time that the secret is shown: keep it now.")
 				return nil
@@ -141,6 +155,7 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	create.Flags().StringVar(&limit, "spend-limit", "", "dollars that the key may spend, like 10.00; as much as the account has if not given")
 	create.Flags().StringVar(&per, "per", "", "how often the spend limit starts afresh: day, week or month, in UTC; never if not given")
 	create.Flags().BoolVar(&exactCaps, "exact-caps", false, exactCapsUsage)
+	addKeyLimitFlags(create)
 	return requires(create, "account", "name")
 }
 
@@ -199,11 +214,12 @@ func (c *commandLine) keyListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "CREATED", "EXPIRES", "REVOKED")
+				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "CREATED", "EXPIRES", "REVOKED")
 				for _, k := range keys {
 					limit, spent, per := limitFacts(k)
+					rpm, tpm, concurrency := rateFacts(k)
 					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowedModels(k), limit, spent, per, capsFact(k),
-						shown(k.CreatedAt), shown(k.ExpiresAt), shown(k.RevokedAt))
+						rpm, tpm, concurrency, k.Addresses.String(), shown(k.CreatedAt), shown(k.ExpiresAt), shown(k.RevokedAt))
 				}
 				return nil
 			})

@@ -37,7 +37,8 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 	var models []string
 	var exactCaps bool
 	edit := &cobra.Command{
-		Use:   "edit KEY [--name NAME] [--models a,b*] [--expires 720h|never] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps=true|false]",
+		Use: "edit KEY [--name NAME] [--models a,b*] [--expires 720h|never] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps=true|false] " +
+			"[--rpm N|none] [--tpm N|none] [--concurrency N|none] [--cidr 203.0.113.0/24,...|any]",
 		Short: "Change a key; the server goes by it within a second",
 		Long: "Changes what is given, and nothing else; the server goes by it within a second. KEY is the id of the key, as key list shows it. " +
 			"What was spent in the present period under an earlier limit counts.",
@@ -48,8 +49,8 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 				return err
 			}
 			wanted := keyEdit{limit: limit, per: per}
-			if wanted == (keyEdit{}) && !slices.ContainsFunc([]string{"name", "models", "expires", "exact-caps"}, cmd.Flags().Changed) {
-				return errors.New("nothing to change: say --name, --models, --expires, --spend-limit, --per or --exact-caps")
+			if wanted == (keyEdit{}) && !slices.ContainsFunc(append([]string{"name", "models", "expires", "exact-caps"}, keyLimitFlags...), cmd.Flags().Changed) {
+				return errors.New("nothing to change: say --name, --models, --expires, --spend-limit, --per, --exact-caps, --rpm, --tpm, --concurrency or --cidr")
 			}
 			if cmd.Flags().Changed("name") {
 				if name, err = auth.NormalizeKeyName(name); err != nil {
@@ -78,14 +79,24 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 			if cmd.Flags().Changed("exact-caps") {
 				wanted.exactCaps = &exactCaps
 			}
+			restrict, err := readKeyLimits(cmd)
+			if err != nil {
+				return err
+			}
 			return c.withStore(cmd, func(books *store.Store, found *output) error {
-				key, err := books.EditKey(cmd.Context(), id, wanted.apply)
+				key, err := books.EditKey(cmd.Context(), id, func(key *store.LimitedKey) error {
+					restrict(&key.Key)
+					return wanted.apply(key)
+				})
 				if err := noSuchKey(args[0], err); err != nil {
 					return err
 				}
 				limit, spent, per := limitFacts(key)
+				rpm, tpm, concurrency := rateFacts(key)
 				found.facts(c.keyForJSON(key), "id", key.ID, "name", key.Name, "status", c.keyStatus(key), "models", allowedModels(key),
-					"spend limit USD", limit, "spent USD", spent, "per", per, "output caps", capsFact(key), "expires", shown(key.ExpiresAt))
+					"spend limit USD", limit, "spent USD", spent, "per", per, "output caps", capsFact(key),
+					"requests per minute", rpm, "tokens per minute", tpm, "requests at once", concurrency, "usable from", key.Addresses.String(),
+					"expires", shown(key.ExpiresAt))
 				return nil
 			})
 		},
@@ -96,6 +107,7 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 	edit.Flags().StringVar(&limit, "spend-limit", "", "dollars that the key may spend, like 10.00, or none")
 	edit.Flags().StringVar(&per, "per", "", "how often the spend limit starts afresh: day, week or month, in UTC, or total, for never")
 	edit.Flags().BoolVar(&exactCaps, "exact-caps", false, exactCapsUsage)
+	addKeyLimitFlags(edit)
 	return edit
 }
 

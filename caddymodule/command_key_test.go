@@ -2,11 +2,13 @@ package caddymodule
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 )
 
 func TestKeyCommands(t *testing.T) {
@@ -48,9 +50,9 @@ secret   {secret}
 	}
 
 	term.now = term.now.Add(30 * 24 * time.Hour)
-	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  CREATED               EXPIRES               REVOKED
-{1}  my laptop  revoked  all                                                     2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
-{2}  ci         expired  gpt-*,claude-opus-4-6                                   2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  CREATED               EXPIRES               REVOKED
+{1}  my laptop  revoked  all                                                                              2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6                                                            2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
 `, "{1}", first.ID, "{2}", second.KeyID)
 	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
 {"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"exact_caps":false,"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
@@ -99,6 +101,11 @@ func TestKeyMistakes(t *testing.T) {
 		{[]string{"--per", "no spend limit yet", "--spend-limit"}, []string{"key", "edit", id, "--per", "day"}},
 		{[]string{"--per", "leave it out"}, []string{"key", "edit", id, "--spend-limit", "none", "--per", "day"}},
 		{[]string{"--spend-limit", `"some"`}, []string{"key", "edit", id, "--spend-limit", "some"}},
+		{[]string{"--rpm", `"0"`, "none"}, []string{"key", "create", "--account", "ada", "--name", "x", "--rpm", "0"}},
+		{[]string{"--tpm", `"many"`, "tokens per minute"}, []string{"key", "edit", id, "--tpm", "many"}},
+		{[]string{"--concurrency", `"-1"`}, []string{"key", "edit", id, "--concurrency=-1"}},
+		{[]string{"--cidr", "203.0.113.0/24 for the network"}, []string{"key", "edit", id, "--cidr", "203.0.113.7/24"}},
+		{[]string{"--cidr is empty", "any"}, []string{"key", "edit", id, "--cidr", " "}},
 		{[]string{`no command "rotate"`}, []string{"key", "rotate", "x"}},
 	} {
 		term.fails(row.words, row.arguments...)
@@ -136,8 +143,8 @@ func TestKeyLimits(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}",`+want+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"name":"laptop","status":"active","models":[],"spend_limit":"10.00","spent":"0.00","per":"month","exact_caps":true,"created_at":"2026-11-23T12:00:00.123456Z"}`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   CREATED               EXPIRES  REVOKED
-{id}  laptop  active  all     10.00      0.00       month  exact  2026-11-23 12:00:00Z           
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  CREATED               EXPIRES  REVOKED
+{id}  laptop  active  all     10.00      0.00       month  exact                           2026-11-23 12:00:00Z           
 `, "{id}", id)
 
 	// What is not given stays.
@@ -167,4 +174,36 @@ output caps      exact
 	list(`"name":"ci","status":"active","models":[],"spend_limit":"0.00","spent":"0.00","per":"total","exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z"}`)
 	term.must("key", "revoke", id)
 	term.fails([]string{"revoked", "create a new one"}, "key", "edit", id, "--name", "x")
+}
+
+func TestKeyRates(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	id, secret := term.key("ada", "--rpm", "60", "--tpm", "100000", "--concurrency", "4", "--cidr", "203.0.113.0/24,2001:db8::/32")
+	list := func(want string) {
+		t.Helper()
+		wantText(t, term.must("key", "list", "--account", "ada", "--json"),
+			`{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
+	}
+	list(`"rpm":60,"tpm":100000,"concurrency":4,"cidr":["203.0.113.0/24","2001:db8::/32"],`)
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          CREATED               EXPIRES  REVOKED
+{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32  2026-11-23 12:00:00Z           
+`, "{id}", id)
+	principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
+	if err != nil || principal.Rates != (limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrency: 4}) ||
+		principal.Addresses.Allows(netip.MustParseAddr("198.51.100.1")) || !principal.Addresses.Allows(netip.MustParseAddr("2001:db8::7")) {
+		t.Errorf("the key stands for %+v, %v", principal, err)
+	}
+	// What is not given stays.
+	wantText(t, term.must("key", "edit", id, "--rpm", "none", "--cidr", "198.51.100.7"), `id                 {id}
+name               laptop
+status             active
+models             all
+tokens per minute  100000
+requests at once   4
+usable from        198.51.100.7/32
+`, "{id}", id)
+	list(`"tpm":100000,"concurrency":4,"cidr":["198.51.100.7/32"],`)
+	term.must("key", "edit", id, "--tpm", "none", "--concurrency", "none", "--cidr", "any")
+	list("")
 }

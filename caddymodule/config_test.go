@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/faregate/faregate/metering/price"
 )
 
 // secretInClear stands for a provider key wherever somebody may write one. No error
@@ -155,13 +157,28 @@ func TestOptionMistakes(t *testing.T) {
 	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, prices or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, prices or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, prices or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
 		{"prices without a file", "prices", "prices takes one price file, like: prices /etc/caddy/prices.json, at Caddyfile:3"},
 		{"two price files", "prices a.json\nprices b.json", "prices is given twice, at Caddyfile:4"},
 		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
+		{"group without a name", "group {\nrpm 1\n}", "group takes one name, and a block with what its accounts pay and may do, at Caddyfile:3"},
+		{"group with a bad name", "group Partners", `group "Partners": not a usable group name: use up to 32 of the characters a-z, 0-9, '_' and '-', beginning with a letter or digit, at Caddyfile:3`},
+		{"two groups of one name", "group a\ngroup a", "group a is configured twice, at Caddyfile:4"},
+		{"unknown subdirective of group", "group a {\nrps 1\n}", `unknown subdirective "rps" of group: use multiply, rpm, tpm or concurrency, at Caddyfile:4`},
+		{"limit twice", "group a {\nrpm 1\nrpm 1\n}", "rpm is given twice, at Caddyfile:5"},
+		{"limit of nothing", "group a {\nrpm 0\n}", "rpm takes one number, like: rpm 100; leave it out for no limit, at Caddyfile:4"},
+		{"limit in words", "group a {\ntpm 1k\n}", "tpm takes one number, like: tpm 100; leave it out for no limit, at Caddyfile:4"},
+		{"factor in words", "group a {\nmultiply twice\n}", `group a: multiply: "twice": ` + price.ErrFactor.Error() + ", at Caddyfile:3"},
+		{"two factors", "group a {\nmultiply 1\nmultiply 1\n}", "multiply is given twice, at Caddyfile:5"},
+		{"no factor", "group a {\nmultiply\n}", "multiply takes one number, like: multiply 1.20, at Caddyfile:4"},
+		{"empty client_limits", "client_limits", "client_limits is empty: say rpm, tpm or concurrency, at Caddyfile:3"},
+		{"client_limits in one line", "client_limits 60", "client_limits takes a block only, like: client_limits { rpm 600 }, at Caddyfile:3"},
+		{"two client_limits", "client_limits {\nrpm 1\n}\nclient_limits {\nrpm 1\n}", "client_limits is given twice, at Caddyfile:6"},
+		{"unknown subdirective of client_limits", "client_limits {\nmultiply 2\n}", `unknown subdirective "multiply" of client_limits: use rpm, tpm or concurrency, at Caddyfile:4`},
+		{"lockout of another kind", "lockout on", "lockout takes the one word off; leave it out to lock addresses that guess keys, at Caddyfile:3"},
 		{"node without a name", "node", nodeForm},
 		{"two words of node", "node gateway 1", nodeForm},
 		{"two nodes", "node a\nnode b", "node is given twice, at Caddyfile:4"},

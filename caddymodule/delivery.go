@@ -19,7 +19,9 @@ import (
 // from it instead and ends the request by the rules of settlement.
 type delivery struct {
 	*caddyhttp.ResponseWriterWrapper
-	now         func() time.Time
+	now func() time.Time
+	// begin is called before the answer's header goes out, to complete it; may be nil.
+	begin       func(http.Header)
 	status      int
 	written     int64
 	firstByteAt time.Time
@@ -34,9 +36,16 @@ func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
 func (d *delivery) WriteHeader(status int) {
 	// 1xx answers are no final status: more headers follow (RFC 9110, 15.2).
 	if d.status == 0 && status >= 200 {
-		d.status = status
+		d.answer(status)
 	}
 	d.ResponseWriterWrapper.WriteHeader(status)
+}
+
+func (d *delivery) answer(status int) {
+	d.status = status
+	if d.begin != nil {
+		d.begin(d.Header())
+	}
 }
 
 // Write never fails: what could not be delivered is noted in failed.
@@ -45,7 +54,7 @@ func (d *delivery) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if d.status == 0 {
-		d.status = http.StatusOK
+		d.answer(http.StatusOK)
 	}
 	if d.firstByteAt.IsZero() && len(p) > 0 {
 		d.firstByteAt = d.now()

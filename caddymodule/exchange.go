@@ -27,6 +27,7 @@ type Exchange struct {
 	header    http.Header // the client's, without credentials; for allow-lists only
 
 	principal *auth.Principal
+	admission *admission
 	dialect   dialect.Dialect
 	operation dialect.Operation
 	request   *dialect.Request

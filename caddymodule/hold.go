@@ -36,7 +36,7 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 	var short *shortageError
 	patient := true
 	for i, attempt := range ex.attempts {
-		wanted, err := ex.worstCase(rates, attempt)
+		wanted, err := ex.admissible(rates, attempt)
 		if err != nil {
 			if refusal == nil {
 				refusal = err
@@ -101,18 +101,18 @@ func (ex *Exchange) placeFor(rates *price.Rates, wanted, least allowance, patien
 // cover makes the hold suffice for an attempt, and says what the attempt may use.
 func (ex *Exchange) cover(attempt upstream.Attempt) (allowance, error) {
 	rates, hold := ex.settlement.rates, ex.settlement.hold
-	wanted, err := ex.worstCase(rates, attempt)
+	wanted, err := ex.admissible(rates, attempt)
 	if err != nil {
 		return allowance{}, err
 	}
 	if wanted == ex.wanted {
-		return ex.granted, nil
+		return ex.admitted(ex.granted, nil)
 	}
 	least, err := wanted.lowered(rates, ex.leastCap(wanted))
 	if err != nil {
 		return allowance{}, err
 	}
-	return ex.stretch(rates, hold, wanted, least)
+	return ex.admitted(ex.stretch(rates, hold, wanted, least))
 }
 
 // stretch extends the hold towards what is wanted: all of it, or as long an answer as

@@ -82,7 +82,9 @@ func (h *Meter) hold(ex *Exchange) error {
 	if !ok {
 		return errNoPrice
 	}
-	held, err := ex.place(rates)
+	markup := h.app.groupOf(ex.principal).markup()
+	rates = rates.Times(markup)
+	held, err := ex.placeAdmitted(rates)
 	if err != nil {
 		return err
 	}
@@ -92,6 +94,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
 		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
+		admission: ex.admission, markup: markup,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,

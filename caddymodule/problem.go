@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
@@ -59,6 +61,7 @@ var codes = []struct {
 	{errBodyTooLarge, dialect.CodeBodyTooLarge},
 	{errBodyUnreadable, dialect.CodeBodyUnreadable},
 	{errPlainHTTP, dialect.CodePlainHTTP},
+	{errAddressNotAllowed, dialect.CodeAddressNotAllowed},
 	{errShuttingDown, dialect.CodeShuttingDown},
 }
 
@@ -69,6 +72,8 @@ func problemOf(d dialect.Dialect, err error) *dialect.Error {
 		method       *dialect.MethodError
 		short        *shortageError
 		otherDialect *otherDialectError
+		refused      *limits.RefusedError
+		lockedOut    *lockedOutError
 	)
 	switch {
 	case errors.As(err, &problem):
@@ -80,6 +85,12 @@ func problemOf(d dialect.Dialect, err error) *dialect.Error {
 		return problem
 	case errors.As(err, &short):
 		return noCredit(d, short, false)
+	case errors.As(err, &refused):
+		return rateLimited(refused)
+	case errors.As(err, &lockedOut):
+		problem = dialect.NewError(dialect.CodeLockedOut)
+		problem.RetryAfter = lockedOut.wait
+		return problem
 	case errors.Is(err, price.ErrTooLarge), errors.Is(err, price.ErrBound):
 		return dialect.NewError(dialect.CodeInvalidRequest).WithMessage(
 			"The request asks for more output than can be priced. Lower the output cap or the number of choices.")
@@ -107,6 +118,18 @@ func noCredit(d dialect.Dialect, short *shortageError, failed bool) *dialect.Err
 		lacks.Least, lacks.LeastTokens = short.least.String(), short.leastTokens
 	}
 	return dialect.NoCredit(d, lacks)
+}
+
+// rateLimited says which limit a request would have broken, and when to try again.
+func rateLimited(refused *limits.RefusedError) *dialect.Error {
+	code := dialect.CodeRateLimited
+	if refused.TooLarge {
+		code = dialect.CodeTooManyTokens
+	}
+	text := refused.Error()
+	problem := dialect.NewError(code).WithMessage(strings.ToUpper(text[:1]) + text[1:] + ".")
+	problem.RetryAfter = refused.RetryAfter
+	return problem
 }
 
 // otherDialectError says where a model can be called that was called elsewhere.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -52,6 +53,10 @@ type runtime struct {
 	// silent tells that the store did not answer when it was last asked.
 	silent atomic.Bool
 
+	// What callers do is counted across reloads, too.
+	limiter *limits.Limiter
+	lockout *limits.Lockout
+
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
@@ -78,6 +83,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 		rt := &runtime{
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
+			limiter: limits.New(limits.Options{}), lockout: limits.NewLockout(limits.LockoutOptions{}),
 		}
 		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)

@@ -36,8 +36,11 @@ type settlement struct {
 	// emit tells Caddy's events app of something.
 	emit func(event string, data map[string]any)
 
-	hold  *ledger.Hold
-	rates *price.Rates
+	hold      *ledger.Hold
+	admission *admission
+	rates     *price.Rates
+	// markup is what the account's group multiplies all prices by, as rates do.
+	markup price.Factor
 	// estimatedInput is our own count of the input, in tokens; estimatedSpeech that of the
 	// audio that a text becomes.
 	estimatedInput, estimatedSpeech int64
@@ -109,6 +112,7 @@ func (s *settlement) settle(a answer) error {
 		return errSettled
 	}
 	defer s.runtime.settled(s)
+	defer s.admission.endWith(&s.record)
 	defer s.hold.Release() // does nothing after Settle, and frees the hold if that refuses
 	held := s.hold.Amount()
 	cost := s.fill(a)
@@ -138,13 +142,13 @@ func (s *settlement) abandon(report usage.Report) {
 	s.mutex.Lock()
 	attempt := s.attempt
 	s.mutex.Unlock()
-	rates := s.rates
+	rates := s.rates.Times(price.Factor{})
 	if own, ok := s.catalogue.PassRates(attempt, attempt.Model, s.record.StartedAt); ok {
 		rates = own // what the provider charges, whatever the customer would have paid
 	}
 	conditions := s.conditions(&report)
 	s.hold.AddOperatorCost(rates.Cost(report.Usage, conditions))
-	for _, pass := range s.passes(attempt, rates, report.Passes, conditions) {
+	for _, pass := range s.passes(attempt, rates, price.Factor{}, report.Passes, conditions) {
 		s.hold.AddOperatorCost(pass)
 	}
 }
@@ -198,7 +202,7 @@ func (s *settlement) fill(a answer) costing {
 		served, refined := s.catalogue.Served(s.model, s.attempt, report.Model, record.StartedAt)
 		record.ModelServed = served
 		if refined != nil {
-			cost.rates = refined
+			cost.rates = refined.Times(s.markup)
 		}
 	}
 	record.Cost = cost.rates.Cost(cost.usage, cost.conditions)
@@ -208,7 +212,7 @@ func (s *settlement) fill(a answer) costing {
 	case metering.BasisMeasured:
 		// Work that the provider reports beside the usage, as shortening the conversation
 		// first, is charged too.
-		cost.beside = s.passes(s.attempt, cost.rates, report.Passes, cost.conditions)
+		cost.beside = s.passes(s.attempt, cost.rates, s.markup, report.Passes, cost.conditions)
 		for i, pass := range cost.beside {
 			record.Cost = min(record.Cost, math.MaxInt64-pass) + pass
 			record.Usage = record.Usage.Plus(report.Passes[i].Usage)
@@ -237,13 +241,15 @@ func withHiddenReasoning(estimate usage.Usage, running time.Duration) usage.Usag
 
 // passes prices work beside the usage of an answer. Each pass has a prompt of its own,
 // so that it is priced by itself.
-func (s *settlement) passes(attempt upstream.Attempt, rates *price.Rates, passes []usage.Pass, conditions price.Conditions) []metering.Nanos {
+func (s *settlement) passes(attempt upstream.Attempt, rates *price.Rates, markup price.Factor, passes []usage.Pass,
+	conditions price.Conditions,
+) []metering.Nanos {
 	var costs []metering.Nanos
 	for _, pass := range passes {
 		passRates := rates
 		if pass.Model != "" {
 			if own, ok := s.catalogue.PassRates(attempt, pass.Model, s.record.StartedAt); ok {
-				passRates = own
+				passRates = own.Times(markup)
 			}
 		}
 		costs = append(costs, passRates.Cost(pass.Usage, conditions))

@@ -14,6 +14,10 @@ const (
 	CodeAmbiguousKey        Code = "ambiguous_api_key"
 	CodeSuspended           Code = "account_suspended"
 	CodePlainHTTP           Code = "https_required"
+	CodeAddressNotAllowed   Code = "address_not_allowed"
+	CodeLockedOut           Code = "too_many_invalid_keys"
+	CodeRateLimited         Code = "rate_limit_exceeded"
+	CodeTooManyTokens       Code = "request_exceeds_token_limit" // no waiting helps
 	CodeNoCredit            Code = "insufficient_credit"
 	CodeKeyLimit            Code = "key_limit_reached"
 	CodeModelUnknown        Code = "model_not_found"
@@ -82,6 +86,14 @@ var catalogue = map[Code]entry{
 		message: "The account of this API key is suspended. Contact the operator of this gateway."},
 	CodePlainHTTP: {status: http.StatusForbidden, openAI: invalidRequest, anthropic: "permission_error", google: "PERMISSION_DENIED",
 		message: "Keys and prompts must not cross the network in clear: call this gateway by https. If this key was sent over plain HTTP before, revoke it."},
+	CodeAddressNotAllowed: {status: http.StatusForbidden, openAI: invalidRequest, anthropic: "permission_error", google: "PERMISSION_DENIED",
+		message: "This API key may not be used from your network address. Use it from one of its own, or ask the owner of the key to add yours."},
+	CodeLockedOut: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",
+		message: "Too many invalid API keys came from your network address. Wait as Retry-After says, and check the key before you send it again."},
+	CodeRateLimited: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",
+		message: "Too many requests or tokens. Wait as Retry-After says and send the request again."},
+	CodeTooManyTokens: {status: http.StatusTooManyRequests, openAI: "tokens", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED", retry: retryNever,
+		message: "The request may use more tokens than are allowed in a minute. Lower the output cap or shorten the prompt."},
 	CodeNoCredit: {status: http.StatusPaymentRequired, openAI: "insufficient_quota", anthropic: "billing_error", google: "FAILED_PRECONDITION", retry: retryNever,
 		message: "The account has too little credit for this request. Add credit, or ask for less: a lower output cap, a shorter prompt or a cheaper model."},
 	CodeKeyLimit: {status: http.StatusPaymentRequired, openAI: "insufficient_quota", anthropic: "billing_error", google: "FAILED_PRECONDITION", retry: retryNever,

@@ -19,9 +19,7 @@ func EncodeError(d Dialect, problem *Error) (status int, header http.Header, bod
 	if problem.RequestID != "" {
 		header[RequestIDHeader(d)] = []string{problem.RequestID}
 	}
-	if problem.RetryAfter > 0 {
-		header["Retry-After"] = []string{strconv.FormatInt(wholeSeconds(problem.RetryAfter), 10)}
-	}
+	SetRetryAfter(header, d, problem.RetryAfter)
 	switch catalogue[problem.Code].retry {
 	case retryNever:
 		header["X-Should-Retry"] = []string{"false"}

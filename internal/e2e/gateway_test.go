@@ -54,6 +54,7 @@ const caddyfile = `{
 	}
 	faregate {
 		store sqlite %[1]s/faregate.db
+		lockout off
 		provider openai {env.E2E_PROVIDER_KEY} {
 			base_url %[2]s/v1
 		}

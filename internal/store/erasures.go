@@ -22,7 +22,7 @@ type Erasure struct {
 }
 
 // EraseAccount removes all that tells whose account it is: e-mail address, username,
-// password, the names of its keys and why it was suspended; and revokes its keys. What
+// password, the names and addresses of its keys and why it was suspended; and revokes its keys. What
 // was paid and used stays, under the account's id alone. forfeited is what it had.
 // Erasing it again changes nothing.
 //
@@ -84,7 +84,7 @@ func eraseIdentity(ctx context.Context, tx transaction, erasure Erasure) error {
 		WHERE id = $2`, string(auth.StatusErased), erasure.AccountID); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `UPDATE keys SET name = '', revoked_at = COALESCE(revoked_at, $1) WHERE account_id = $2`,
+	if _, err := tx.exec(ctx, `UPDATE keys SET name = '', addresses = '', revoked_at = COALESCE(revoked_at, $1) WHERE account_id = $2`,
 		erasure.At.UnixMicro(), erasure.AccountID); err != nil {
 		return err
 	}

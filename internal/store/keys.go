@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 )
 
-const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps`
+const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps,
+	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses`
 
 // keyRow is a key as it stands in its table.
 type keyRow struct {
@@ -21,10 +23,13 @@ type keyRow struct {
 	created          int64
 	expires, revoked sql.NullInt64
 	exactCaps        int64
+	addresses        string
 }
 
 func (r *keyRow) fields() []any {
-	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps}
+	rates := &r.key.Rates
+	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps,
+		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses}
 }
 
 func (r *keyRow) read() (*auth.Key, error) {
@@ -39,6 +44,10 @@ func (r *keyRow) read() (*auth.Key, error) {
 	r.key.CreatedAt = time.UnixMicro(r.created).UTC()
 	r.key.ExpiresAt, r.key.RevokedAt = optionalTime(r.expires), optionalTime(r.revoked)
 	r.key.ExactCaps = r.exactCaps != 0
+	// A list that cannot be read must not open the key to every address.
+	if r.key.Addresses, err = limits.ParseAddressList(r.addresses); err != nil {
+		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
+	}
 	return &r.key, nil
 }
 
@@ -66,6 +75,9 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 	if err == nil {
 		err = checkModels(key.Models)
 	}
+	if err == nil {
+		err = checkRates(key.Rates)
+	}
 	if err != nil {
 		return fmt.Errorf("create a key: %w", err)
 	}
@@ -74,10 +86,12 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 			return err
 		}
 		err := changed(tx.exec(ctx, `INSERT INTO keys
-			(id, account_id, name, hash, models, created_at, expires_at, revoked_at, exact_caps, spend_limit, limit_period)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+			(id, account_id, name, hash, models, created_at, expires_at, revoked_at, exact_caps, spend_limit, limit_period,
+			requests_per_minute, tokens_per_minute, concurrency, addresses)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
 			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","), key.CreatedAt.UnixMicro(),
-			optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt), integer(key.ExactCaps), amount, period))
+			optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt), integer(key.ExactCaps), amount, period,
+			key.Rates.RequestsPerMinute, key.Rates.TokensPerMinute, key.Rates.Concurrency, key.Addresses.String()))
 		if errors.Is(err, ErrNotFound) {
 			return sameKey(ctx, tx, &key.Key)
 		}
@@ -94,6 +108,14 @@ func checkModels(patterns []string) error {
 		if err := auth.ValidateModelPattern(pattern); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkRates keeps out what would stand for no limit by accident: ErrAmount.
+func checkRates(rates limits.Rates) error {
+	if rates.RequestsPerMinute < 0 || rates.TokensPerMinute < 0 || rates.Concurrency < 0 {
+		return fmt.Errorf("limit a key's rates: %w", ErrAmount)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ type LimitedKey struct {
 	Spent metering.Nanos
 }
 
-// EditKey changes the name, the models, the expiry, the exact caps and the limit of a
-// key, and returns it as it is then. The function is shown the key and changes it; it may be
+// EditKey changes the name, the models, the expiry, the exact caps, the rates, the
+// addresses and the limit of a key, and returns it as it is then. The function is shown the key and changes it; it may be
 // called again, and its error ends the call without a change. Servers are told.
 // ErrNotFound, ErrAmount.
 func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey) error) (*LimitedKey, error) {
@@ -42,7 +43,7 @@ func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey
 		if err := edit(after); err != nil {
 			return err
 		}
-		if err := checkModels(after.Models); err != nil {
+		if err := errors.Join(checkModels(after.Models), checkRates(after.Rates)); err != nil {
 			return err
 		}
 		amount, period, err := after.Limit.columns()
@@ -50,8 +51,10 @@ func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey
 			return err
 		}
 		if _, err := tx.exec(ctx, `UPDATE keys SET name = $1, models = $2, expires_at = $3, exact_caps = $4,
-				spend_limit = $5, limit_period = $6 WHERE id = $7`,
-			after.Name, strings.Join(after.Models, ","), optionalMicros(after.ExpiresAt), integer(after.ExactCaps), amount, period, keyID); err != nil {
+				spend_limit = $5, limit_period = $6, requests_per_minute = $7, tokens_per_minute = $8, concurrency = $9,
+				addresses = $10 WHERE id = $11`,
+			after.Name, strings.Join(after.Models, ","), optionalMicros(after.ExpiresAt), integer(after.ExactCaps), amount, period,
+			after.Rates.RequestsPerMinute, after.Rates.TokensPerMinute, after.Rates.Concurrency, after.Addresses.String(), keyID); err != nil {
 			return err
 		}
 		if amount != amountBefore || period != periodBefore {

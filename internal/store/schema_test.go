@@ -35,6 +35,11 @@ var reasons = map[string]map[string]string{
 		"exact_caps":   "a wish of the holder",
 		"spend_limit":  "a restriction that the holder set",
 		"limit_period": "a restriction that the holder set",
+
+		"requests_per_minute": "a restriction that the holder set",
+		"tokens_per_minute":   "a restriction that the holder set",
+		"concurrency":         "a restriction that the holder set",
+		"addresses":           "a restriction that the holder set: networks that the key works from, none that were seen",
 	},
 	"wallets": {
 		"account_id":   "whose it is",

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/ledger"
@@ -234,7 +235,7 @@ func (s *Store) EraseAccount(_ context.Context, erasure store.Erasure) (forfeite
 			if k.AccountID != a.ID {
 				continue
 			}
-			if k.Name = ""; k.RevokedAt.IsZero() {
+			if k.Name, k.Addresses = "", (limits.AddressList{}); k.RevokedAt.IsZero() {
 				k.RevokedAt = erasure.At
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -51,7 +52,9 @@ func erasures(t *testing.T, s Store) {
 	ctx := t.Context()
 	customer := NewCustomer(t, s, 30)
 	id := customer.AccountID
-	key := &auth.Key{ID: NewID(), AccountID: id, Name: "Ada's laptop", Hash: newHash(), CreatedAt: Moment}
+	home, err := limits.ParseAddressList("203.0.113.7")
+	must(t, err)
+	key := &auth.Key{ID: NewID(), AccountID: id, Name: "Ada's laptop", Hash: newHash(), CreatedAt: Moment, Addresses: home}
 	must(t, s.CreateKey(ctx, key))
 	must(t, s.RevokeKey(ctx, customer.KeyID, Moment))
 	must(t, s.SetAccountStatus(ctx, id, auth.StatusSuspended, "Ada asked"))
@@ -88,8 +91,8 @@ func erasures(t *testing.T, s Store) {
 	keys, err := s.ListKeys(ctx, id)
 	must(t, err)
 	for _, key := range keys {
-		if key.Name != "" || !key.Revoked() || key.ID == customer.KeyID && !key.RevokedAt.Equal(Moment) {
-			t.Errorf("a key is named %q, revoked at %v", key.Name, key.RevokedAt)
+		if key.Name != "" || !key.Addresses.Everywhere() || !key.Revoked() || key.ID == customer.KeyID && !key.RevokedAt.Equal(Moment) {
+			t.Errorf("a key is named %q, for the addresses %q, revoked at %v", key.Name, key.Addresses, key.RevokedAt)
 		}
 	}
 	// The names are free again, and the account stays as it is.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -24,10 +25,13 @@ type Limiting interface {
 func RunLimitedKeys(t *testing.T, s Limiting) {
 	ctx := t.Context()
 	customer, lease := NewCustomer(t, s, 1000), claim(t, s, "a")
+	home, err := limits.ParseAddressList("203.0.113.0/24,2001:db8::/32")
+	must(t, err)
 	key := &store.LimitedKey{
 		Key: auth.Key{
 			ID: NewID(), AccountID: customer.AccountID, Name: "ci", Hash: newHash(), Models: []string{"gpt-5"},
 			ExactCaps: true, CreatedAt: Moment.Add(time.Minute), ExpiresAt: Moment.Add(time.Hour),
+			Rates: limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 1_000_000, Concurrency: 4}, Addresses: home,
 		},
 		Limit: &store.KeyLimit{Amount: 100, Period: ledger.PeriodMonth},
 	}
@@ -38,7 +42,12 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 	if err := s.CreateLimitedKey(ctx, &bad); !errors.Is(err, store.ErrAmount) {
 		t.Errorf("a limit per year: %v", err)
 	}
-	if got, _, err := s.FindKey(ctx, key.Hash); err != nil || !got.ExactCaps || got.Name != "ci" {
+	negative := *key
+	negative.ID, negative.Hash, negative.Rates.Concurrency = NewID(), newHash(), limits.NoLimit
+	if err := s.CreateLimitedKey(ctx, &negative); !errors.Is(err, store.ErrAmount) {
+		t.Errorf("a negative limit: %v", err)
+	}
+	if got, _, err := s.FindKey(ctx, key.Hash); err != nil || !reflect.DeepEqual(got, &key.Key) {
 		t.Errorf("FindKey = %+v, %v", got, err)
 	}
 
@@ -68,13 +77,15 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 			t.Errorf("shown %+v, want %+v", *k, want)
 		}
 		k.Name, k.Models, k.ExpiresAt, k.ExactCaps = "nightly", nil, time.Time{}, false
+		k.Rates, k.Addresses = limits.Rates{TokensPerMinute: 5}, limits.AddressList{}
 		k.AccountID, k.CreatedAt = "nobody", Moment // not for changing
 		return nil
 	})
 	must(t, err)
 	got, _, err := s.FindKey(ctx, key.Hash)
 	must(t, err)
-	if !reflect.DeepEqual(got, &auth.Key{ID: key.ID, AccountID: customer.AccountID, Name: "nightly", Hash: key.Hash, CreatedAt: key.CreatedAt}) || edited.Name != "nightly" {
+	if !reflect.DeepEqual(got, &auth.Key{ID: key.ID, AccountID: customer.AccountID, Name: "nightly", Hash: key.Hash, CreatedAt: key.CreatedAt,
+		Rates: limits.Rates{TokensPerMinute: 5}}) || edited.Name != "nightly" {
 		t.Errorf("the key is %+v", *got)
 	}
 	changes, err := s.Changes(ctx, start)

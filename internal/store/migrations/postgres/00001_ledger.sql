@@ -25,7 +25,13 @@ CREATE TABLE keys (
 	exact_caps INTEGER NOT NULL, -- 1: refuse rather than lower an output cap
 	-- What the key may spend in each period (total, day, week, month); NULL: no limit.
 	spend_limit  BIGINT CHECK (spend_limit >= 0),
-	limit_period TEXT
+	limit_period TEXT,
+	-- The key's own rates, beside those of its account's group; 0: no limit.
+	requests_per_minute BIGINT NOT NULL CHECK (requests_per_minute >= 0),
+	tokens_per_minute   BIGINT NOT NULL CHECK (tokens_per_minute >= 0),
+	concurrency         BIGINT NOT NULL CHECK (concurrency >= 0),
+	-- From where the key may be used, as networks by commas; empty: from everywhere.
+	addresses           TEXT   NOT NULL
 );
 CREATE INDEX keys_by_account ON keys (account_id, created_at, id);
 
