@@ -44,6 +44,7 @@ var codes = []struct {
 	{auth.ErrSuspended, dialect.CodeSuspended},
 	{auth.ErrBusy, dialect.CodeStoreUnavailable},
 	{auth.ErrUnavailable, dialect.CodeStoreUnavailable},
+	{ledger.ErrCrowded, dialect.CodeTooManyWaiting},
 	{ledger.ErrElsewhere, dialect.CodeCreditElsewhere}, // before ErrUnavailable, which it comes with
 	{ledger.ErrUnavailable, dialect.CodeStoreUnavailable},
 	{ledger.ErrFenced, dialect.CodeStoreUnavailable},

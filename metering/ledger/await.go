@@ -31,11 +31,6 @@ func (l *Ledger) reserve(ctx context.Context, r *request) error {
 		a.mu.Unlock()
 		return r.err
 	}
-	if len(a.queue) >= l.options.MaxWaiting {
-		err := r.refusal(now)
-		a.mu.Unlock()
-		return err
-	}
 	r.woken = make(chan struct{}, 1)
 	a.enqueue(r)
 	a.admit(now)
@@ -115,6 +110,7 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 		w.news, w.asked = false, 0
 	}
 	_, known := w.limit(now)
+	possible := w.possible(now)
 	switch {
 	case w.done:
 		return stepEnd, 0, w.err
@@ -122,9 +118,11 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 		return stepEnd, 0, ErrFenced
 	case l.closed.Load():
 		return stepEnd, 0, ErrClosed
+	case known && possible && a.ahead(w.request) >= l.options.MaxWaiting:
+		return stepEnd, 0, ErrCrowded
 	case !known || w.asked < 2:
 		return stepAsk, 0, nil
-	case !w.possible(now):
+	case !possible:
 		return stepEnd, 0, w.refusal(now)
 	}
 	w.poll = w.remote(now)

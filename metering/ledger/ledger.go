@@ -44,7 +44,8 @@ type Options struct {
 	// credit of the account, at least until one that has vanished has lost its lease,
 	// which is 14 s with the defaults. Default: 10 s.
 	WaitFor time.Duration
-	// MaxWaiting bounds the holds of one account that wait. Default: 1,000.
+	// MaxWaiting bounds the holds of one account that wait for others to end; who comes
+	// then is told ErrCrowded. Default: 1,000.
 	MaxWaiting int
 	// LeaseFor is how long the node's lease lasts when it is not renewed, which happens
 	// four times in that time. Default: 10 s.
