@@ -103,8 +103,8 @@ func (a *account) ahead(r *request) (count int) {
 // limit those of its key. It wakes those that can no longer be served by waiting. The
 // lock must be held.
 func (a *account) admit(now time.Time) {
-	if len(a.queue) == 0 {
-		return
+	if len(a.queue) == 0 || a.tenure.fenced.Load() {
+		return // what is left under a lost lease is promised to nobody
 	}
 	waiting := a.queue[:0]
 	var blocked []*wallet
