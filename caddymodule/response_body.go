@@ -169,7 +169,11 @@ func (b *responseBody) conclude() {
 		b.breakOff(dialect.NewError(dialect.CodeProviderBroke))
 	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
 		// The provider's words are about the operator's account or the provider itself.
-		b.breakOff(dialect.NewError(dialect.ClassifyStreamError(report.ErrorKind).Code()))
+		problem := dialect.NewError(dialect.ClassifyStreamError(report.ErrorKind).Code())
+		if b.settlement.record.Cost > 0 {
+			problem = problem.WithMessage("The provider of this model broke off its answer. What had come of it is charged. Send the request again in a moment, or call another model.")
+		}
+		b.breakOff(problem)
 	default:
 		b.pending = b.meter.Withheld()
 	}
