@@ -109,7 +109,7 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 	if w.news {
 		w.news, w.asked = false, 0
 	}
-	_, known := w.limit(now)
+	limit, known := w.limit(now)
 	possible := w.possible(now)
 	switch {
 	case w.done:
@@ -118,6 +118,9 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 		return stepEnd, 0, ErrFenced
 	case l.closed.Load():
 		return stepEnd, 0, ErrClosed
+	case w.amount == 0 && known && a.wallet.loaded:
+		w.take(limit, now) // what is free takes nothing from those who came first
+		return stepEnd, 0, w.err
 	case known && possible && a.ahead(w.request) >= l.options.MaxWaiting:
 		return stepEnd, 0, ErrCrowded
 	case !known || w.asked < 2:

@@ -185,6 +185,27 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
+// TestWhatIsFreeWaitsForNobody: neither behind others, nor for a limit that was lowered
+// to less than is spent.
+func TestWhatIsFreeWaitsForNobody(t *testing.T) {
+	bubble(t, ledger.Options{MaxWaiting: 1}, func(t *testing.T, s *memory.Store, l *ledger.Ledger) {
+		customer := storetest.NewCustomer(t, s, 100)
+		setLimit(t, s, customer, 50, ledger.PeriodTotal)
+		q := newQueue(t, l)
+		q.request(t.Context(), "running", customer, 50, true)
+		q.request(t.Context(), "waiting", customer, 20, true)
+		q.mustServe("running")
+		q.request(t.Context(), "free", customer, 0, false)
+		q.mustServe("free")
+		must(t, q.holds["running"].Settle(t.Context(), customer.Record(40)))
+		setLimit(t, s, customer, 10, ledger.PeriodTotal)
+		l.Refresh(customer.AccountID)
+		q.mustRefuse("waiting", ledger.ErrInsufficient)
+		q.request(t.Context(), "free again", customer, 0, false)
+		q.mustServe("free again")
+	})
+}
+
 // TestAFullQueueKeepsNoOtherKeyOut: those who wait for a limit keep nobody else away,
 // however many they are.
 func TestAFullQueueKeepsNoOtherKeyOut(t *testing.T) {
