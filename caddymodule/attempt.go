@@ -96,7 +96,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 	}
 	if body.unsettled != nil {
 		body.discard()
-		ex.problem = dialect.NewError(unsettledCode(body.unsettled)).WithRequestID(ex.id)
+		ex.problem = unsettledProblem(body.unsettled).WithRequestID(ex.id)
 		return errorResponse(r, ex.dialect, ex.problem), nil
 	}
 	header := make(http.Header, 8)

@@ -84,13 +84,9 @@ func (h *Meter) hold(ex *Exchange) error {
 	}
 	markup := h.app.groupOf(ex.principal).markup()
 	rates = rates.Times(markup)
-	held, err := ex.placeAdmitted(rates)
-	if err != nil {
-		return err
-	}
 	ex.drains = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
-	ex.settlement = &settlement{
-		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, hold: held, rates: rates,
+	s := &settlement{
+		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, rates: rates,
 		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
 		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
@@ -101,7 +97,14 @@ func (h *Meter) hold(ex *Exchange) error {
 			Streamed: ex.request.Stream, PriceVersion: version,
 		},
 	}
-	ex.runtime.enter(ex.settlement)
+	// Last, so that nothing that reads the request can fail while credit is held and
+	// nobody is there to release it.
+	var err error
+	if s.hold, err = ex.placeAdmitted(rates); err != nil {
+		return err
+	}
+	ex.settlement = s
+	ex.runtime.enter(s)
 	return nil
 }
 

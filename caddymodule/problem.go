@@ -46,6 +46,7 @@ var codes = []struct {
 	{auth.ErrSuspended, dialect.CodeSuspended},
 	{auth.ErrBusy, dialect.CodeStoreUnavailable},
 	{auth.ErrUnavailable, dialect.CodeStoreUnavailable},
+	{ledger.ErrCrowded, dialect.CodeTooManyWaiting},
 	{ledger.ErrElsewhere, dialect.CodeCreditElsewhere}, // before ErrUnavailable, which it comes with
 	{ledger.ErrUnavailable, dialect.CodeStoreUnavailable},
 	{ledger.ErrFenced, dialect.CodeStoreUnavailable},
@@ -106,6 +107,20 @@ func problemOf(d dialect.Dialect, err error) *dialect.Error {
 		}
 	}
 	return dialect.NewError(dialect.CodeInternal)
+}
+
+// unsettledProblem is what the caller is told of an answer that could not be settled.
+func unsettledProblem(err error) *dialect.Error {
+	switch {
+	case errors.Is(err, errSettled), errors.Is(err, ledger.ErrClosed):
+		return dialect.NewError(dialect.CodeShuttingDown)
+	case errors.Is(err, ledger.ErrUnavailable):
+		// The store may have taken the charge, and its reply been lost.
+		return dialect.NewError(dialect.CodeStoreUnavailable).WithMessage(
+			"This gateway cannot reach its accounts, so it could not complete this answer. It is not charged, unless the charge was made just before the " +
+				"contact was lost: the account's usage tells, by the request id. Send the request again in a moment.")
+	}
+	return dialect.NewError(dialect.CodeStoreUnavailable)
 }
 
 // noCredit says what a request lacks. failed tells that the provider which the credit

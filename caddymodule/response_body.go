@@ -11,7 +11,6 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
-	"github.com/faregate/faregate/metering/ledger"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -165,30 +164,25 @@ func (b *responseBody) conclude() {
 	switch {
 	case err != nil:
 		b.unsettled = err
-		b.breakOff(unsettledCode(err))
+		b.breakOff(unsettledProblem(err))
 	case ending != metering.EndedComplete:
-		b.breakOff(dialect.CodeProviderBroke)
+		b.breakOff(dialect.NewError(dialect.CodeProviderBroke))
 	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
 		// The provider's words are about the operator's account or the provider itself.
-		b.breakOff(dialect.ClassifyStreamError(report.ErrorKind).Code())
+		problem := dialect.NewError(dialect.ClassifyStreamError(report.ErrorKind).Code())
+		if b.settlement.record.Cost > 0 {
+			problem = problem.WithMessage("The provider of this model broke off its answer. What had come of it is charged. Send the request again in a moment, or call another model.")
+		}
+		b.breakOff(problem)
 	default:
 		b.pending = b.meter.Withheld()
 	}
 }
 
-// unsettledCode is what the caller is told of an answer that could not be settled.
-func unsettledCode(err error) dialect.Code {
-	if errors.Is(err, errSettled) || errors.Is(err, ledger.ErrClosed) {
-		return dialect.CodeShuttingDown
-	}
-	return dialect.CodeStoreUnavailable
-}
-
 // breakOff ends an answer that cannot be completed: with the dialect's error event
 // where the framing has one, so that SDKs raise, else by cutting the connection.
-func (b *responseBody) breakOff(code dialect.Code) {
+func (b *responseBody) breakOff(problem *dialect.Error) {
 	if b.framing == usage.SSE {
-		problem := dialect.NewError(code)
 		problem.RequestID = b.exchange.id
 		// Blank lines end an event that was cut in its middle, and else mean nothing.
 		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.operation, problem)...)

@@ -122,7 +122,7 @@ func (s *settlement) settle(a answer) error {
 	if err != nil {
 		s.record.Cost, s.record.Shortfall = 0, 0
 		s.record.Status, s.record.Basis = metering.StatusInterrupted, metering.BasisInterrupted
-		s.logger.Error("settlement failed; the request is not charged",
+		s.logger.Error("settlement failed; the request is not charged, unless the store took the charge and its reply was lost: its record tells",
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
 	logRequest(s.logger, &s.record)

@@ -96,6 +96,9 @@ func TestAProviderThatMisbehaves(t *testing.T) {
 		if record.Cost < test.leastCost || record.Basis == metering.BasisWaived && record.Cost != 0 || record.Shortfall != 0 {
 			t.Errorf("%s: cost %s, shortfall %s", test.name, record.Cost, record.Shortfall)
 		}
+		if record.Cost > 0 && bytes.Contains(bytes.ToLower(got.body), []byte("nothing was charged")) {
+			t.Errorf("%s: %s are charged, and the caller is told %s", test.name, record.Cost, got.body)
+		}
 		if moved := len(other.Requests()) > asked; moved != (test.provider == "other") {
 			t.Errorf("%s: the other provider was asked: %t", test.name, moved)
 		}

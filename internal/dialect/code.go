@@ -40,6 +40,7 @@ const (
 	CodeProviderBroke       Code = "provider_broke_off"
 	CodeStoreUnavailable    Code = "store_unavailable"
 	CodeCreditElsewhere     Code = "credit_elsewhere"
+	CodeTooManyWaiting      Code = "too_many_waiting"
 	CodeShuttingDown        Code = "shutting_down"
 	CodeInternal            Code = "internal_error"
 )
@@ -138,6 +139,8 @@ var catalogue = map[Code]entry{
 		message: "This gateway cannot reach its accounts at the moment. Nothing was charged. Send the request again in a moment."},
 	CodeCreditElsewhere: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
 		message: "The account's credit is in the hands of a gateway that does not answer. It comes back within seconds. Nothing was charged. Send the request again in a moment."},
+	CodeTooManyWaiting: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",
+		message: "Running requests hold the credit of this account, and too many others wait for it already. Nothing was charged. Send fewer requests at once, or add credit."},
 	CodeShuttingDown: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE", retry: retryAlways,
 		message: "This gateway is restarting. Nothing was charged. Send the request again in a moment."},
 	CodeInternal: {status: http.StatusInternalServerError, openAI: serverError, anthropic: "api_error", google: "INTERNAL",

@@ -31,7 +31,7 @@ func NewError(code Code) *Error {
 	}
 	problem := &Error{Status: known.status, Code: code, Message: known.message}
 	switch code {
-	case CodeStoreUnavailable, CodeCreditElsewhere, CodeShuttingDown:
+	case CodeStoreUnavailable, CodeCreditElsewhere, CodeTooManyWaiting, CodeShuttingDown:
 		problem.RetryAfter = time.Second
 	}
 	return problem

@@ -83,7 +83,7 @@ func TestRetrySemantics(t *testing.T) {
 	for code, want := range map[Code]bool{
 		CodeNoCredit: false, CodeKeyLimit: false, CodeProviderRefused: false, CodeProviderLacksModel: false, CodeUpgrade: false, CodeUnknownKey: false, CodeModelUnknown: false, CodeInvalidJSON: false, CodeNoPrice: false, CodeSuspended: false,
 		CodeAddressNotAllowed: false, CodeTooManyTokens: false, CodeRateLimited: true, CodeLockedOut: true,
-		CodeStoreUnavailable: true, CodeCreditElsewhere: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
+		CodeStoreUnavailable: true, CodeCreditElsewhere: true, CodeTooManyWaiting: true, CodeShuttingDown: true, CodeProviderDown: true, CodeProviderOverloaded: true, CodeProviderRateLimited: true,
 	} {
 		for _, d := range []Dialect{OpenAI, Anthropic} {
 			if got := retries(d, code); got != want {

@@ -31,11 +31,6 @@ func (l *Ledger) reserve(ctx context.Context, r *request) error {
 		a.mu.Unlock()
 		return r.err
 	}
-	if len(a.queue) >= l.options.MaxWaiting {
-		err := r.refusal(now)
-		a.mu.Unlock()
-		return err
-	}
 	r.woken = make(chan struct{}, 1)
 	a.enqueue(r)
 	a.admit(now)
@@ -114,7 +109,8 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 	if w.news {
 		w.news, w.asked = false, 0
 	}
-	_, known := w.limit(now)
+	limit, known := w.limit(now)
+	possible := w.possible(now)
 	switch {
 	case w.done:
 		return stepEnd, 0, w.err
@@ -122,9 +118,14 @@ func (l *Ledger) next(w *wait) (next step, left time.Duration, err error) {
 		return stepEnd, 0, ErrFenced
 	case l.closed.Load():
 		return stepEnd, 0, ErrClosed
+	case w.amount == 0 && known && a.wallet.loaded:
+		w.take(limit, now) // what is free takes nothing from those who came first
+		return stepEnd, 0, w.err
+	case known && possible && a.ahead(w.request) >= l.options.MaxWaiting:
+		return stepEnd, 0, ErrCrowded
 	case !known || w.asked < 2:
 		return stepAsk, 0, nil
-	case !w.possible(now):
+	case !possible:
 		return stepEnd, 0, w.refusal(now)
 	}
 	w.poll = w.remote(now)
@@ -176,17 +177,38 @@ func (l *Ledger) refuse(ctx context.Context, w *wait, refusal error) error {
 // work for the store, many that are refused at the same time share an answer.
 type silence struct {
 	mu    sync.Mutex
+	call  *call // under way
 	asked time.Time
 	last  bool
+	err   error
 }
 
 func (s *silence) found(ctx context.Context, l *Ledger) (silent bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.asked.IsZero() && time.Since(s.asked) < l.options.AskFor {
-		return s.last, nil
+		return s.last, s.err
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.options.AskFor)
+	if current := s.call; current != nil {
+		s.mu.Unlock()
+		err = current.wait(ctx)
+		s.mu.Lock()
+		return s.last, err
+	}
+	s.call = &call{done: make(chan struct{})}
+	s.mu.Unlock()
+	silent, err = l.missing(ctx)
+	s.mu.Lock()
+	s.asked, s.last, s.err = time.Now(), silent, err
+	s.call.end(err)
+	s.call = nil
+	return silent, err
+}
+
+// missing asks the store whether a node that has credit is not heard of.
+func (l *Ledger) missing(ctx context.Context) (bool, error) {
+	// The answer serves others too: the client that happened to ask may leave.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.options.AskFor)
 	defer cancel()
 	nodes, err := l.store.Nodes(ctx)
 	if err != nil {
@@ -198,10 +220,9 @@ func (s *silence) found(ctx context.Context, l *Ledger) (silent bool, err error)
 			latest = n.RenewedAt
 		}
 	}
-	s.asked, s.last = time.Now(), slices.ContainsFunc(nodes, func(n Node) bool {
+	return slices.ContainsFunc(nodes, func(n Node) bool {
 		return n.Granted > 0 && latest.Sub(n.RenewedAt) > l.options.LeaseFor/2
-	})
-	return s.last, nil
+	}), nil
 }
 
 // wait waits for something to happen; all of it makes the store worth asking again.

@@ -206,7 +206,7 @@ func (c *committer) commit(batch []*entry, tenure *tenure) (left []*entry, err e
 			e.written(now)
 		}
 	case errors.Is(err, ErrFenced) && tenure != nil:
-		tenure.fenced.Store(true)
+		tenure.lose()
 		for _, e := range batch {
 			if e.tenure != nil {
 				e.fence(err)

@@ -17,6 +17,9 @@ var (
 	// node that has not been heard of lately. It comes back when that node's lease ends.
 	// It comes with ErrUnavailable.
 	ErrElsewhere = errors.New("the credit is held by a gateway that does not answer")
+	// ErrCrowded says that as many holds of the account wait as may: its credit suffices,
+	// but others hold it.
+	ErrCrowded = errors.New("too many requests of the account wait for credit")
 	// ErrNoAccount says that the store knows no such account.
 	ErrNoAccount = errors.New("no such account")
 	// ErrFenced says that the node's lease was taken away: what it held is no

@@ -50,8 +50,9 @@ func (l *Ledger) Hold(ctx context.Context, accountID string, amount metering.Nan
 
 // Place sets credit aside until it is settled or released. Before it refuses, it asks
 // the store for the latest deposit, and other nodes for what they do not use. Other
-// errors than *InsufficientError: ErrNoAccount, ErrUnavailable (with ErrElsewhere after a
-// wait for a node that is not heard of), ErrClosed, ErrAmount, the end of ctx.
+// errors than *InsufficientError: ErrNoAccount, ErrCrowded, ErrUnavailable (with
+// ErrElsewhere after a wait for a node that is not heard of), ErrClosed, ErrAmount, the
+// end of ctx.
 func (l *Ledger) Place(ctx context.Context, wanted Request) (*Hold, error) {
 	if wanted.Amount < 0 {
 		return nil, fmt.Errorf("hold %s: %w", wanted.Amount, ErrAmount)

@@ -44,7 +44,8 @@ type Options struct {
 	// credit of the account, at least until one that has vanished has lost its lease,
 	// which is 14 s with the defaults. Default: 10 s.
 	WaitFor time.Duration
-	// MaxWaiting bounds the holds of one account that wait. Default: 1,000.
+	// MaxWaiting bounds the holds of one account that wait for others to end; who comes
+	// then is told ErrCrowded. Default: 1,000.
 	MaxWaiting int
 	// LeaseFor is how long the node's lease lasts when it is not renewed, which happens
 	// four times in that time. Default: 10 s.
@@ -127,10 +128,15 @@ func Open(ctx context.Context, store Store, options Options) (*Ledger, error) {
 }
 
 // Log writes a record that charges nothing (rejected, waived, interrupted) and
-// returns when it is durable. It shares commits with settlements.
+// returns when it is durable. It shares commits with settlements. While the store cannot
+// write it is ErrUnavailable at once, and nothing is kept for later: nobody's credit
+// bounds how many such records there are.
 func (l *Ledger) Log(ctx context.Context, record *metering.Record) error {
 	if record.Cost != 0 || record.Shortfall != 0 {
 		return fmt.Errorf("record %s: a record with a cost needs a hold: %w", record.ID, ErrAmount)
+	}
+	if l.committer.unavailable() {
+		return ErrUnavailable
 	}
 	e := l.committer.newEntry(record)
 	if err := l.committer.submit(e); err != nil {

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -282,6 +283,58 @@ func TestSilentNode(t *testing.T) {
 		if err := place(); !errors.Is(err, ledger.ErrElsewhere) || !errors.Is(err, ledger.ErrUnavailable) {
 			t.Errorf("while a node that is not heard of has all of it: %v", err)
 		}
+	})
+}
+
+// TestManyAskForASilentNode: where the store does not say who is heard of, all who were
+// waiting learn so at the same time, and not one after the other.
+func TestManyAskForASilentNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(time.Now)
+		l := storetest.OpenLedger(t, storetest.NewFaulty(s, failing("nodes", storetest.Hanging)), ledger.Options{Node: "a"})
+		_, _, err := s.Join(t.Context(), "busy", time.Hour)
+		must(t, err)
+		customer := storetest.NewCustomer(t, s, 20)
+		_, err = s.Draw(t.Context(), ledger.Lease{Node: "busy", Epoch: 1},
+			ledger.Draw{Number: 1, AccountID: customer.AccountID, Account: ledger.Wish{Most: 20}})
+		must(t, err)
+		q := newQueue(t, l)
+		start := time.Now()
+		const waiting = 20
+		for i := range waiting {
+			q.request(t.Context(), fmt.Sprint(i), customer, 1, true)
+		}
+		time.Sleep(20 * time.Second)
+		for i := range waiting {
+			q.mustRefuse(fmt.Sprint(i), ledger.ErrUnavailable)
+			if took := q.ended[fmt.Sprint(i)].Sub(start); took > 17*time.Second {
+				t.Errorf("one was told after %v", took)
+			}
+		}
+	})
+}
+
+// TestWaitersMoveToTheNextLease: what was held under a lost lease is void, and who waits
+// for it has nothing to wait for.
+func TestWaitersMoveToTheNextLease(t *testing.T) {
+	bubble(t, ledger.Options{}, func(t *testing.T, s *memory.Store, l *ledger.Ledger) {
+		customer := storetest.NewCustomer(t, s, 100)
+		q := newQueue(t, l)
+		start := time.Now()
+		q.request(t.Context(), "running", customer, 100, true)
+		q.mustServe("running")
+		q.request(t.Context(), "waiting", customer, 60, true)
+		_, _, err := s.Join(t.Context(), "main", time.Hour) // takes the lease away
+		must(t, err)
+		time.Sleep(5 * time.Second)
+		q.mustServe("waiting")
+		if took := q.ended["waiting"].Sub(start); took > 3*time.Second {
+			t.Errorf("it was served after %v, want by the next heartbeat", took)
+		}
+		if err := q.holds["running"].Settle(t.Context(), customer.Record(100)); !errors.Is(err, ledger.ErrFenced) {
+			t.Errorf("settle: %v, want ErrFenced", err)
+		}
+		must(t, q.holds["waiting"].Settle(t.Context(), customer.Record(60)))
 	})
 }
 

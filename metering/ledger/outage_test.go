@@ -92,6 +92,38 @@ func TestHangingCommitRefusesHolds(t *testing.T) {
 	must(t, err)
 }
 
+// TestLogInAnOutage: what charges nothing is not kept for when the store is back, as
+// anybody with a key can cause as many such records as they like.
+func TestLogInAnOutage(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, 100)
+	faulty := storetest.NewFaulty(s, failing("settle", storetest.Lost))
+	l := storetest.OpenLedger(t, faulty, ledger.Options{})
+	hold, err := l.Hold(t.Context(), customer.AccountID, 10)
+	must(t, err)
+	settled := make(chan error, 1)
+	go func() { settled <- hold.Settle(t.Context(), customer.Record(10)) }()
+	eventually(t, "the outage is noticed", func() bool {
+		_, err := l.Hold(t.Context(), customer.AccountID, 0)
+		return errors.Is(err, ledger.ErrUnavailable)
+	})
+	refused := customer.Record(0)
+	if err := l.Log(t.Context(), refused); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("log: %v, want ErrUnavailable", err)
+	}
+	faulty.Plan(sound)
+	must(t, <-settled)
+	later := customer.Record(0)
+	must(t, l.Log(t.Context(), later))
+	if _, err := s.Record(t.Context(), later.ID); err != nil {
+		t.Errorf("a record after the outage: %v", err)
+	}
+	if _, err := s.Record(t.Context(), refused.ID); err == nil {
+		t.Error("a record of the outage was kept")
+	}
+}
+
 // TestRejectedAfterAnOutage: a store that rejects what could not be written before is
 // there again.
 func TestRejectedAfterAnOutage(t *testing.T) {

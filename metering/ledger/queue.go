@@ -81,13 +81,30 @@ func (a *account) leave(r *request) {
 	}
 }
 
+// ahead is how many wait for credit before a request in the queue. Extensions do not
+// count: there are no more of them than running holds. The lock must be held.
+func (a *account) ahead(r *request) (count int) {
+	if r.extends {
+		return 0
+	}
+	for _, other := range a.queue {
+		switch {
+		case other == r:
+			return count
+		case !other.extends:
+			count++
+		}
+	}
+	return count
+}
+
 // admit grants what can be granted, first come, first served: a request that lacks
 // credit of the account keeps all behind it waiting, one that lacks some of its key's
 // limit those of its key. It wakes those that can no longer be served by waiting. The
 // lock must be held.
 func (a *account) admit(now time.Time) {
-	if len(a.queue) == 0 {
-		return
+	if len(a.queue) == 0 || a.tenure.fenced.Load() {
+		return // what is left under a lost lease is promised to nobody
 	}
 	waiting := a.queue[:0]
 	var blocked []*wallet

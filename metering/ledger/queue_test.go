@@ -170,8 +170,58 @@ func TestQueueIsBounded(t *testing.T) {
 		if waiting := l.Figures().Waiting; waiting != 5 || len(q.errors) != 2 {
 			t.Errorf("%d wait and %d were refused, want 5 and 2", waiting, len(q.errors))
 		}
+		// Credit that is only held is no lack of it.
+		q.mustRefuse("5", ledger.ErrCrowded)
+		q.mustRefuse("6", ledger.ErrCrowded)
+		q.request(t.Context(), "impatient", customer, 20, false)
+		q.mustRefuse("impatient", ledger.ErrCrowded)
+		q.request(t.Context(), "more than there is", customer, 101, true)
+		q.mustRefuse("more than there is", ledger.ErrInsufficient)
+		storetest.MustDeposit(t, s, customer.AccountID, 10)
+		l.Refresh(customer.AccountID)
+		must(t, q.holds["running"].Extend(t.Context(), 10))
 		q.holds["running"].Release()
 		q.mustServe("0", "1", "2", "3", "4")
+	})
+}
+
+// TestWhatIsFreeWaitsForNobody: neither behind others, nor for a limit that was lowered
+// to less than is spent.
+func TestWhatIsFreeWaitsForNobody(t *testing.T) {
+	bubble(t, ledger.Options{MaxWaiting: 1}, func(t *testing.T, s *memory.Store, l *ledger.Ledger) {
+		customer := storetest.NewCustomer(t, s, 100)
+		setLimit(t, s, customer, 50, ledger.PeriodTotal)
+		q := newQueue(t, l)
+		q.request(t.Context(), "running", customer, 50, true)
+		q.request(t.Context(), "waiting", customer, 20, true)
+		q.mustServe("running")
+		q.request(t.Context(), "free", customer, 0, false)
+		q.mustServe("free")
+		must(t, q.holds["running"].Settle(t.Context(), customer.Record(40)))
+		setLimit(t, s, customer, 10, ledger.PeriodTotal)
+		l.Refresh(customer.AccountID)
+		q.mustRefuse("waiting", ledger.ErrInsufficient)
+		q.request(t.Context(), "free again", customer, 0, false)
+		q.mustServe("free again")
+	})
+}
+
+// TestAFullQueueKeepsNoOtherKeyOut: those who wait for a limit keep nobody else away,
+// however many they are.
+func TestAFullQueueKeepsNoOtherKeyOut(t *testing.T) {
+	bubble(t, ledger.Options{MaxWaiting: 3}, func(t *testing.T, s *memory.Store, l *ledger.Ledger) {
+		first := storetest.NewCustomer(t, s, 100)
+		second := storetest.Customer{AccountID: first.AccountID, KeyID: storetest.NewKey(t, s, first.AccountID)}
+		setLimit(t, s, first, 30, ledger.PeriodTotal)
+		q := newQueue(t, l)
+		q.request(t.Context(), "running", first, 30, true)
+		for i := range 4 {
+			q.request(t.Context(), fmt.Sprint(i), first, 20, true)
+		}
+		q.mustServe("running")
+		q.mustRefuse("3", ledger.ErrCrowded)
+		q.request(t.Context(), "other", second, 60, true)
+		q.mustServe("other")
 	})
 }
 

@@ -15,7 +15,8 @@ import (
 // ErrAmount, ErrFenced, ErrRejected, ErrDuplicate, ErrClosed; and ErrUnavailable after
 // Options.RetryFor: the last bytes of the answer must then not be sent. After ErrFenced
 // and ErrUnavailable the ledger writes the record as interrupted, uncharged, with the
-// cost as the operator's, as soon as the store takes it.
+// cost as the operator's, as soon as the store takes it; but after ErrUnavailable a charge
+// stands that the store had taken before, in an attempt whose answer was lost.
 // When ctx ends first, the settlement goes on and its outcome is unknown: give
 // it a context that does not end with the client.
 func (h *Hold) Settle(ctx context.Context, record *metering.Record) error {

@@ -87,10 +87,21 @@ func (t *tenure) judge(err error) error {
 	case err == nil, errors.Is(err, ErrNoAccount):
 		return err
 	case errors.Is(err, ErrFenced):
-		t.fenced.Store(true)
+		t.lose()
 		return err
 	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+}
+
+// lose notes that the lease was taken away, and wakes who waits for credit under it: they
+// wait under the next one. No account's lock may be held.
+func (t *tenure) lose() {
+	if t.fenced.Swap(true) {
+		return
+	}
+	for _, a := range t.all() {
+		a.wakeAll()
 	}
 }
 

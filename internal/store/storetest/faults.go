@@ -105,4 +105,7 @@ func (f *Faulty) Settle(ctx context.Context, lease ledger.Lease, settlements []*
 }
 
 // Nodes implements ledger.Store.
-func (f *Faulty) Nodes(ctx context.Context) ([]ledger.Node, error) { return f.Store.Nodes(ctx) }
+func (f *Faulty) Nodes(ctx context.Context) (nodes []ledger.Node, err error) {
+	err = f.call(ctx, "nodes", func() (err error) { nodes, err = f.Store.Nodes(ctx); return err })
+	return nodes, err
+}

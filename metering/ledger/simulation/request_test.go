@@ -55,7 +55,7 @@ func (w *world) request(n *node, c *customer, id string, random *rand.Rand) {
 
 func (w *world) refused(id string, err error) {
 	w.trace.note("%s refused: %v", id, err)
-	for _, known := range []error{ledger.ErrInsufficient, ledger.ErrUnavailable, ledger.ErrFenced, ledger.ErrClosed, context.DeadlineExceeded} {
+	for _, known := range []error{ledger.ErrInsufficient, ledger.ErrCrowded, ledger.ErrUnavailable, ledger.ErrFenced, ledger.ErrClosed, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return
 		}
