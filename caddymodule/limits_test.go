@@ -187,6 +187,9 @@ func TestTokensPerMinute(t *testing.T) {
 	if got := g.call(chatJSON.path, body); got.status != http.StatusOK {
 		t.Errorf("after a minute: %d %s", got.status, got.body)
 	}
+	if available := g.available(); available != g.balance() {
+		t.Errorf("%s of %s can be held: a refusal keeps its hold", available, g.balance())
+	}
 	g.verify()
 }
 
