@@ -30,12 +30,18 @@ func (g *gateway) onePlace(after string) {
 	case <-running.began:
 		g.t.Fatalf("%s the place is not free: %s", after, running.finish().body)
 	}
-	if got := g.call(chatJSON.path, chatJSON.body); got.errorCode() != string(dialect.CodeRateLimited) {
-		g.t.Errorf("%s there is more than one place: %d %s", after, got.status, got.body)
-	}
+	g.noPlace("beside a request " + after)
 	gate.Open()
 	if got := running.finish(); got.status != http.StatusOK {
 		g.t.Errorf("%s: %d %v %s", after, got.status, got.err, got.body)
+	}
+}
+
+// noPlace checks that the key's one place is taken.
+func (g *gateway) noPlace(when string) {
+	g.t.Helper()
+	if got := g.call(chatJSON.path, chatJSON.body); got.errorCode() != string(dialect.CodeRateLimited) {
+		g.t.Errorf("%s there is a place: %d %s", when, got.status, got.body)
 	}
 }
 
@@ -89,7 +95,7 @@ func TestARequestsPlaceIsFreedOnce(t *testing.T) {
 	waitFor(t, "the stream to be settled", g.idle)
 	g.onePlace("after a stream that was left")
 
-	// A document goes on without its client, and with it its place and its tokens.
+	// A document goes on without its client, and with it its place.
 	step, gate = paused(40)
 	left = departures.expect()
 	g.provider.Add(step)
@@ -97,12 +103,30 @@ func TestARequestsPlaceIsFreedOnce(t *testing.T) {
 	reached(t, gate.Reached())
 	call.leave()
 	reached(t, left)
-	if got := g.call(chatJSON.path, chatJSON.body); got.errorCode() != string(dialect.CodeRateLimited) {
-		t.Errorf("while a document is read on: %d %s", got.status, got.body)
-	}
+	g.noPlace("while a document is read on")
 	gate.Open()
 	waitFor(t, "the document to be settled", g.idle)
 	g.onePlace("after a document that was left")
+
+	// So does a stream with tools of the provider, and its handler ends before it.
+	step, gate = paused(messagesStream.contentAt())
+	later := simulator.NewGate()
+	step.Response.Pauses = append(step.Response.Pauses, simulator.Pause{At: messagesStream.contentAt() + 100, Gate: later})
+	left = departures.expect()
+	g.provider.Add(step)
+	call = g.startCall(messagesStream.path, strings.Replace(messagesStream.body, "{", `{"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":1}],`, 1),
+		messagesStream.header(g.secret))
+	reached(t, gate.Reached())
+	call.readTo("his")
+	call.leave()
+	reached(t, left)
+	gate.Open()
+	reached(t, later.Reached())
+	waitFor(t, "the handler to end", func() bool { return g.underWay() == 1 })
+	g.noPlace("while a stream is read on")
+	later.Open()
+	waitFor(t, "the stream to be settled", g.idle)
+	g.onePlace("after a stream with tools that was left")
 
 	// What a stop interrupts is over, though its handler still runs.
 	step, gate = paused(chatStream.contentAt())
@@ -126,26 +150,41 @@ func TestARequestsPlaceIsFreedOnce(t *testing.T) {
 	g.verify()
 }
 
+// underWay is how many requests and settlements there are.
+func (g *gateway) underWay() int {
+	rt := g.theRuntime()
+	rt.mutex.Lock()
+	defer rt.mutex.Unlock()
+	return rt.requests
+}
+
 // The tokens of a request that fails over are those of the attempt that answers.
 func TestAFailOverReservesAnew(t *testing.T) {
-	spare, err := simulator.Start("127.0.0.1:0", simulator.Options{Key: otherKey, Record: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = spare.Close(testContext(t)) })
-	g := newGateway(t, gatewayOptions{extra: "provider xai {\nbase_url " + spare.URL + "/v1\napi_key {file." + keyFile(t, otherKey) + "}\n}\n" +
-		"model fast {\nto openai/gpt-4.1-nano xai/grok-4-0709\n}"})
-	g.limitKey(limits.Rates{TokensPerMinute: 100_000, Concurrency: 1})
+	g := newGateway(t, gatewayOptions{extra: "model fast-and-low {\nto openai/gpt-5-nano openai/gpt-4.1-nano\n}"})
+	g.limitKey(limits.Rates{TokensPerMinute: 300_000})
 	g.run()
-	g.stopClock()
-	g.provider.Add(simulator.Step{Response: simulator.ErrorResponse(simulator.OpenAI, 503)})
-	got := g.call(chatJSON.path, strings.Replace(chatJSON.body, "gpt-4.1-mini", "fast", 1))
-	record := g.records(1)[0]
-	if got.status != http.StatusOK || record.Provider != "xai" {
-		t.Fatalf("%d %s: %+v", got.status, got.body, record)
+	remaining := func() string { return g.call("/v1/models", "").header.Get("X-Ratelimit-Remaining-Tokens") }
+	reserved := make(map[string]string)
+	for _, model := range []string{"gpt-4.1-nano", "fast-and-low"} { // directly, and after a failure
+		g.stopClock()
+		step, gate := paused(simulator.BeforeHeader)
+		if model == "fast-and-low" {
+			g.provider.Add(simulator.Step{Response: simulator.ErrorResponse(simulator.OpenAI, 503)})
+		}
+		g.provider.Add(step)
+		running := g.startCall(chatJSON.path, strings.Replace(chatJSON.body, "gpt-4.1-mini", model, 1), bearer(g.secret))
+		running.at(gate)
+		reserved[model] = remaining()
+		gate.Open()
+		if got := running.finish(); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		record := g.records(len(reserved))[len(reserved)-1]
+		if want := 300_000 - record.Usage.InputTotal - record.Usage.OutputTotal; remaining() != fmt.Sprint(want) {
+			t.Errorf("%s: %s tokens remain, want %d: %+v", model, remaining(), want, record)
+		}
 	}
-	state := g.call("/v1/models", "").header.Get("X-Ratelimit-Remaining-Tokens")
-	if want := 100_000 - record.Usage.InputTotal - record.Usage.OutputTotal; state != fmt.Sprint(want) {
-		t.Errorf("%s tokens remain, want %d", state, want)
+	if reserved["fast-and-low"] != reserved["gpt-4.1-nano"] || reserved["fast-and-low"] == "" {
+		t.Errorf("what remains beside a request under way: %v", reserved)
 	}
 }

@@ -187,6 +187,9 @@ func TestTokensPerMinute(t *testing.T) {
 	if got := g.call(chatJSON.path, body); got.status != http.StatusOK {
 		t.Errorf("after a minute: %d %s", got.status, got.body)
 	}
+	if available := g.available(); available != g.balance() {
+		t.Errorf("%s of %s can be held: a refusal keeps its hold", available, g.balance())
+	}
 	g.verify()
 }
 
@@ -313,22 +316,36 @@ func TestGroupsOfAccounts(t *testing.T) {
 
 func TestAGroupMultipliesPrices(t *testing.T) {
 	g := startGateway(t, gatewayOptions{extra: "group partners {\nmultiply 1.5\n}"})
-	g.call(chatJSON.path, chatJSON.body)
-	plain := g.records(1)[0]
+	// The price of the model that was called, and of the one that says it served.
+	call := func() {
+		t.Helper()
+		for _, served := range []string{"gpt-4o", "gpt-4o-2024-05-13"} {
+			g.provider.Add(simulator.Step{Response: simulator.Response{ContentType: "application/json", Body: []byte(`{"model":"` + served + `",` +
+				`"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1010}}`)}})
+			if got := g.call(chatJSON.path, strings.Replace(chatJSON.body, "gpt-4.1-mini", "gpt-4o", 1)); got.status != http.StatusOK {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+		}
+	}
+	call()
 	group := "partners"
 	if err := g.store.EditAccount(testContext(t), g.account, store.AccountEdit{Group: &group}); err != nil {
 		t.Fatal(err)
 	}
-	value, _ := runtimes.LoadOrStore(g.address, nil)
-	defer func() { _, _ = runtimes.Delete(g.address) }()
+	verifier := g.theRuntime().verifier
 	waitFor(t, "the group to be noticed", func() bool {
-		principal, err := value.(*runtime).verifier.Verify(testContext(t), g.secret)
+		principal, err := verifier.Verify(testContext(t), g.secret)
 		return err == nil && principal.Group == group
 	})
-	g.call(chatStream.path, chatStream.body)
-	marked := g.records(2)[1]
-	if marked.Usage != plain.Usage || plain.Cost == 0 || marked.Cost != (plain.Cost*3+1)/2 {
-		t.Errorf("the same costs %s in the group, and %s elsewhere", marked.Cost, plain.Cost)
+	call()
+	records := g.records(4)
+	if records[0].Cost == 0 || records[0].Cost == records[1].Cost {
+		t.Errorf("the served model makes no difference to %s", records[0].Cost)
+	}
+	for i, plain := range records[:2] {
+		if marked := records[i+2]; marked.Usage != plain.Usage || marked.Cost != plain.Cost*3/2 {
+			t.Errorf("what costs %s elsewhere costs %s in the group", plain.Cost, marked.Cost)
+		}
 	}
 	g.verify()
 }
