@@ -85,6 +85,9 @@ func (c *commandLine) accountEditCommand() *cobra.Command {
 				return err
 			}
 			if defaultGroup {
+				if changes.Group != nil {
+					return errors.New("--group and --default-group both say the group: give one of them")
+				}
 				changes.Group = new(string)
 			}
 			if changes == (store.AccountEdit{}) {
@@ -114,7 +117,6 @@ func (c *commandLine) accountEditCommand() *cobra.Command {
 	edit.Flags().StringVar(&username, "username", "", "a short name, 2 to 32 of a-z, 0-9, '.', '_' and '-'")
 	edit.Flags().StringVar(&group, "group", "", "the price group")
 	edit.Flags().BoolVar(&defaultGroup, "default-group", false, "back to the default price group")
-	edit.MarkFlagsMutuallyExclusive("group", "default-group")
 	return edit
 }
 

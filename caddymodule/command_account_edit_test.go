@@ -35,7 +35,7 @@ created   2026-11-23 12:00:00Z
 		{[]string{"--email", "name@example.com"}, []string{"account", "edit", "bob", "--email", "bob"}},
 		{[]string{"--username"}, []string{"account", "edit", "bob", "--username", "b b"}},
 		{[]string{"--group"}, []string{"account", "edit", "bob", "--group", "A B"}},
-		{[]string{"group", "default-group"}, []string{"account", "edit", "bob", "--group", "a", "--default-group"}},
+		{[]string{"--group and --default-group", "one of them"}, []string{"account", "edit", "bob", "--group", "a", "--default-group"}},
 		{[]string{"--email is empty"}, []string{"account", "edit", "bob", "--email", ""}},
 		{[]string{`no account "eve"`}, []string{"account", "edit", "eve", "--username", "eva"}},
 	} {

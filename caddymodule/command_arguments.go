@@ -51,7 +51,11 @@ func refuseFlags(cmd *cobra.Command, _ []string) error {
 		switch required := flag.Annotations[cobra.BashCompOneRequiredFlag]; {
 		case flag.Changed:
 			if text := flag.Value.String(); text == "" || text == "[]" {
-				empty = append(empty, "--"+flag.Name)
+				hint := ", or leave it out"
+				if len(required) > 0 && required[0] == "true" {
+					hint = ""
+				}
+				empty = append(empty, fmt.Sprintf("--%s is empty: give it a value%s", flag.Name, hint))
 			}
 		case len(required) > 0 && required[0] == "true":
 			missing = append(missing, fmt.Sprintf("--%s (%s)", flag.Name, flag.Usage))
@@ -59,7 +63,7 @@ func refuseFlags(cmd *cobra.Command, _ []string) error {
 	})
 	switch {
 	case len(empty) > 0:
-		return fmt.Errorf("%s is empty: give it a value, or leave it out", strings.Join(empty, ", "))
+		return errors.New(strings.Join(empty, "; "))
 	case len(missing) > 0:
 		return fmt.Errorf("required and not given: %s", strings.Join(missing, "; "))
 	case cmd.Flags().Changed("config") && cmd.Flags().Changed("store"):

@@ -57,7 +57,7 @@ func (b *booking) check(c *commandLine) (err error) {
 		return fmt.Errorf("--amount: %w", err)
 	}
 	if b.nanos == 0 {
-		return errors.New("--amount: nothing to book; write more than zero dollars")
+		return errors.New("--amount: nothing to book; write more than zero dollars" + b.orLess())
 	}
 	if !reference.MatchString(b.ref) {
 		return errors.New("--ref: use 1 to 128 letters, digits and signs without spaces, like a payment's id")
@@ -67,6 +67,14 @@ func (b *booking) check(c *commandLine) (err error) {
 	}
 	b.actor, err = c.actor(b.actor)
 	return err
+}
+
+// orLess is what else an amount can be.
+func (b *booking) orLess() string {
+	if b.signed {
+		return ", or less to take them away"
+	}
+	return ""
 }
 
 // actor is who does it: as given, or else who runs the command.
@@ -132,6 +140,8 @@ func (b *booking) explain(cmd *cobra.Command, books *store.Store, holder *auth.A
 		return fmt.Errorf("--ref %q: %w: each booking needs a reference of its own", b.ref, err)
 	case errors.Is(err, store.ErrGranted):
 		return heldCredit(cmd, books, holder, err)
+	case errors.Is(err, store.ErrAmount) && b.nanos > store.MostAtOnce:
+		return fmt.Errorf("--amount: %w: if it is right, book it in parts", err)
 	}
 	return err
 }

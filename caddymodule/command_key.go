@@ -101,7 +101,7 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	var models []string
 	var exactCaps bool
 	create := &cobra.Command{
-		Use: "create --account ACCOUNT --name NAME [--expires 720h] [--models a,b*] [--spend-limit 10.00 [--per day|week|month]] [--exact-caps] " +
+		Use: "create --account ACCOUNT --name NAME [--expires 720h|never] [--models a,b*] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps] " +
 			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...]",
 		Short: "Create a key; its secret is shown this once",
 		Args:  cobra.NoArgs,
@@ -109,6 +109,9 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 			key, err := c.newKey(name, expires, models)
 			if err != nil {
 				return err
+			}
+			if limit == noLimit {
+				limit = ""
 			}
 			if key.Limit, err = newKeyLimit(limit, per); err != nil {
 				return err
@@ -150,10 +153,10 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	}
 	create.Flags().StringVar(&account, "account", "", "the account: id, e-mail address or username")
 	create.Flags().StringVar(&name, "name", "", "what the key is for, like laptop or ci")
-	create.Flags().StringVar(&expires, "expires", "", "how long the key works, like 720h or 30d; for ever if not given")
+	create.Flags().StringVar(&expires, "expires", "", "how long the key works, like 720h or 30d; never, as if not given, for a key without an end")
 	create.Flags().StringSliceVar(&models, "models", nil, "the models that the key may call, * at the end for all that begin so; all if not given")
-	create.Flags().StringVar(&limit, "spend-limit", "", "dollars that the key may spend, like 10.00; as much as the account has if not given")
-	create.Flags().StringVar(&per, "per", "", "how often the spend limit starts afresh: day, week or month, in UTC; never if not given")
+	create.Flags().StringVar(&limit, "spend-limit", "", "dollars that the key may spend, like 10.00; none, as if not given, for as much as the account has")
+	create.Flags().StringVar(&per, "per", "", "how often the spend limit starts afresh: day, week or month, in UTC; or total, as if not given, for never")
 	create.Flags().BoolVar(&exactCaps, "exact-caps", false, exactCapsUsage)
 	addKeyLimitFlags(create)
 	return requires(create, "account", "name")
@@ -165,7 +168,7 @@ func (c *commandLine) newKey(name, expires string, models []string) (*store.Limi
 	if key.Name, err = auth.NormalizeKeyName(name); err != nil {
 		return nil, fmt.Errorf("--name: %w", err)
 	}
-	if expires != "" {
+	if expires != "" && expires != noExpiry {
 		if key.ExpiresAt, err = c.expiry(expires); err != nil {
 			return nil, err
 		}

@@ -110,10 +110,14 @@ func TestKeyMistakes(t *testing.T) {
 	} {
 		term.fails(row.words, row.arguments...)
 	}
+	// What key edit takes for nothing, key create takes, too.
+	if printed := term.must("key", "create", "--account", "ada", "--name", "x", "--expires", "never", "--spend-limit", "none", "--json"); strings.Contains(printed, "expires_at") || strings.Contains(printed, "spend_limit") {
+		t.Errorf("a key without end and limit:\n%s", printed)
+	}
 	if _, stderr, _ := term.run("key", "revoke", secret); strings.Contains(stderr, secret[6:]) {
 		t.Error("the error repeats the secret")
 	}
-	if printed := term.must("key", "list", "--account", "ada"); strings.Count(printed, "\n") != 2 || strings.Contains(printed, "sk-fg-") {
+	if printed := term.must("key", "list", "--account", "ada"); strings.Count(printed, "\n") != 3 || strings.Contains(printed, "sk-fg-") {
 		t.Errorf("the list:\n%s", printed)
 	}
 }

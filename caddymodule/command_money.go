@@ -36,7 +36,11 @@ func (c *commandLine) depositCommand() *cobra.Command {
 			"With --settle it pays what the account owes after a charge-back, and adds no credit.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.book(cmd, b, "added", func(books *store.Store, holder *auth.Account) (bool, error) {
+			done := "added"
+			if settle {
+				done = "settled"
+			}
+			return c.book(cmd, b, done, func(books *store.Store, holder *auth.Account) (bool, error) {
 				return books.Deposit(cmd.Context(), store.Deposit{
 					AccountID: holder.ID, Amount: b.nanos, Ref: b.ref, Note: b.note, Actor: b.actor, At: c.now(), Owed: settle,
 				})

@@ -104,10 +104,12 @@ func (i instant) MarshalText() ([]byte, error) {
 // IsZero lets omitzero leave the moment out.
 func (i instant) IsZero() bool { return time.Time(i).IsZero() }
 
+const shownLayout = "2006-01-02 15:04:05Z"
+
 // shown writes a moment for people: to the second, in UTC, empty if there is none.
 func shown(moment time.Time) string {
 	if moment.IsZero() {
 		return ""
 	}
-	return moment.UTC().Format("2006-01-02 15:04:05Z")
+	return moment.UTC().Format(shownLayout)
 }

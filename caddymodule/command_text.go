@@ -29,14 +29,16 @@ func plainText(flag, text string) (string, error) {
 
 var errMoment = errors.New("write a moment like 2026-11-23T08:00:00Z, a day (UTC) like 2026-11-23, or how long ago like 24h or 7d")
 
-// parseMoment reads a moment from a flag: RFC 3339, a day in UTC (its beginning), or a
-// duration back from now. Empty is the zero moment.
+// parseMoment reads a moment from a flag: RFC 3339, as the tables show it, a day in UTC
+// (its beginning), or a duration back from now. Empty is the zero moment.
 func parseMoment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if moment, err := time.Parse(time.RFC3339, text); err == nil {
-		return moment, nil
+	for _, layout := range []string{time.RFC3339, shownLayout} {
+		if moment, err := time.Parse(layout, text); err == nil {
+			return moment, nil
+		}
 	}
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		return day, nil

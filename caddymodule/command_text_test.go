@@ -13,6 +13,7 @@ func TestParseMoment(t *testing.T) {
 		"": {}, "2026-11-20": time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC),
 		"2026-11-20T08:30:00Z":             time.Date(2026, 11, 20, 8, 30, 0, 0, time.UTC),
 		"2026-11-20T08:30:00.000250+02:00": time.Date(2026, 11, 20, 6, 30, 0, 250_000, time.UTC),
+		"2026-11-20 08:30:01Z":             time.Date(2026, 11, 20, 8, 30, 1, 0, time.UTC),
 		"24h":                              now.Add(-24 * time.Hour), "7d": now.Add(-7 * 24 * time.Hour), "0s": now, "1h30m": now.Add(-90 * time.Minute),
 	} {
 		got, err := parseMoment("since", text, now)

@@ -118,6 +118,9 @@ func (c *commandLine) newVoucher(amount, expires, note, actor string) (v *store.
 	if v.Amount == 0 {
 		return nil, errors.New("--amount: a voucher is worth more than zero dollars")
 	}
+	if err := store.CheckMost(v.Amount); err != nil {
+		return nil, fmt.Errorf("--amount: %w", err)
+	}
 	if expires != "" {
 		life, err := caddy.ParseDuration(expires)
 		if err != nil || life < time.Second {

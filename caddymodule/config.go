@@ -135,6 +135,9 @@ func (p *Provider) validate() error {
 	}
 	known, isKnown := wellKnownProviders[p.Name]
 	if !isKnown && p.Dialect == "" {
+		if p.Name == simulatorName {
+			return fmt.Errorf("provider %s: write the word simulator into a block of its own, { … }, for made-up answers", p.Name)
+		}
 		return fmt.Errorf("provider %s is not a well-known one (%s): say its dialect (openai, anthropic or google) and its base_url",
 			p.Name, strings.Join(wellKnownNames(), ", "))
 	}

@@ -54,6 +54,7 @@ func TestProviderMistakes(t *testing.T) {
 			"unknown without a dialect", "provider mistral {env.A}",
 			"provider mistral is not a well-known one (anthropic, google, openai, xai): say its dialect (openai, anthropic or google) and its base_url, at Caddyfile:3",
 		},
+		{"simulator without a block", "provider simulator", "provider simulator: write the word simulator into a block of its own, { … }, for made-up answers, at Caddyfile:3"},
 		{
 			"unknown without an address", house("dialect openai", "api_key {env.A}"),
 			"provider house: base_url is missing, like https://llm.example.com/v1, at Caddyfile:3",

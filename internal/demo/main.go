@@ -15,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -32,11 +33,13 @@ func main() {
 	// The server is bound to the life of the thread that starts it (process_linux.go).
 	runtime.LockOSThread()
 
-	var o options
-	flag.StringVar(&o.dir, "dir", ".demo", "directory for the demo's data")
-	flag.IntVar(&o.port, "port", 8080, "port on 127.0.0.1; when taken, the next free one is used")
-	flag.BoolVar(&o.once, "once", false, "make the call, check it and stop")
-	flag.Parse()
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -45,6 +48,30 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
+}
+
+// parseOptions reads the command line; what is wrong with it has been said on screen.
+func parseOptions(arguments []string, screen io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(screen)
+	flags.StringVar(&o.dir, "dir", ".demo", "directory for the demo's data")
+	flags.IntVar(&o.port, "port", 8080, "port on 127.0.0.1; when taken, the next free one is used")
+	flags.BoolVar(&o.once, "once", false, "make the call, check it and stop")
+	flags.Usage = func() {
+		fmt.Fprintln(screen, "usage: ./xcaddy.sh run [--dir DIRECTORY] [--port N] [--once]")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(arguments); err != nil {
+		return o, err
+	}
+	// The flags behind such a word would not be read.
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("the argument %q is too much", flags.Arg(0))
+		fmt.Fprintln(screen, err)
+		flags.Usage()
+		return o, err
+	}
+	return o, nil
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -98,7 +125,7 @@ func lock(path string) (unlock func(), err error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a demo is running on %s already", filepath.Dir(path))
+			return nil, fmt.Errorf("a demo is running on %s already: stop that one, or say --dir and another directory", filepath.Dir(path))
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}

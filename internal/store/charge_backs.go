@@ -41,6 +41,9 @@ func (s *Store) ChargeBack(ctx context.Context, back ChargeBack) (ChargedBack, e
 		if back.Amount <= 0 {
 			return fmt.Errorf("%s: %w", back.Amount, ErrAmount)
 		}
+		if err := CheckMost(back.Amount); err != nil {
+			return err
+		}
 		if back.Ref == "" {
 			return fmt.Errorf("it needs a reference that no other has: %w", ErrReference)
 		}

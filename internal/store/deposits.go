@@ -40,6 +40,9 @@ func (s *Store) Deposit(ctx context.Context, deposit Deposit) (added bool, err e
 			return credit(ctx, tx, wallet, deposit.Amount)
 		}
 		_, owed, err := balanceAndOwed(ctx, tx, deposit.AccountID)
+		if err == nil && owed == 0 {
+			return fmt.Errorf("the account owes nothing: %w", ErrAmount)
+		}
 		if err == nil && owed < deposit.Amount {
 			err = fmt.Errorf("the account owes %s, not %s: %w", owed, deposit.Amount, ErrAmount)
 		}

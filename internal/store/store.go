@@ -31,8 +31,9 @@ var (
 	// ErrTaken says that an e-mail address, a username or an id is in use.
 	ErrTaken = errors.New("already taken")
 	// ErrReference says that a reference was used before, for something else.
-	ErrReference = errors.New("the reference was used before with another amount or account")
-	// ErrAmount says that an amount is not more than nothing, or beyond what a balance can hold.
+	ErrReference = errors.New("the reference was used before with another amount, account or purpose")
+	// ErrAmount says that an amount is not more than nothing, more than MostAtOnce, or
+	// beyond what a balance can hold.
 	ErrAmount = errors.New("not a usable amount")
 	// ErrBalance says that an account has less than shall be taken from it.
 	ErrBalance = errors.New("the account has less than that")

@@ -152,8 +152,24 @@ func madeBefore(ctx context.Context, tx transaction, transfer *Transfer) (bool, 
 	return true, nil
 }
 
+// MostAtOnce is the most that one booking gives an account or has it owe. Verify adds up
+// all that ever came in, and the ledger is never taken back: a few bookings as large as
+// an integer can be would have no sum.
+const MostAtOnce = 1_000_000 * metering.Dollar
+
+// CheckMost refuses more than MostAtOnce: ErrAmount.
+func CheckMost(amount metering.Nanos) error {
+	if amount > MostAtOnce {
+		return fmt.Errorf("%s is more than the %s that are booked at once: %w", amount, MostAtOnce, ErrAmount)
+	}
+	return nil
+}
+
 // credit adds to a wallet that is locked. An erased account gets nothing.
 func credit(ctx context.Context, tx transaction, wallet *lockedWallet, amount metering.Nanos) error {
+	if err := CheckMost(amount); err != nil {
+		return err
+	}
 	if wallet.balance() > math.MaxInt64-amount {
 		return fmt.Errorf("the balance would be too large: %w", ErrAmount)
 	}

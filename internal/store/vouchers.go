@@ -58,6 +58,9 @@ func (s *Store) CreateVouchers(ctx context.Context, vouchers []*Voucher) error {
 			if v.Amount <= 0 {
 				return fmt.Errorf("%s: %w", v.Amount, ErrAmount)
 			}
+			if err := CheckMost(v.Amount); err != nil {
+				return err
+			}
 			err := changed(tx.exec(ctx, `INSERT INTO vouchers (id, hash, amount, actor, note, created_at, expires_at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 				v.ID, v.Hash[:], int64(v.Amount), v.Actor, v.Note, v.CreatedAt.UnixMicro(), optionalMicros(v.ExpiresAt)))

@@ -227,7 +227,8 @@ func TestExplainSaysWhatHolds(t *testing.T) {
 	}{
 		{"openai", "gpt-5.6-luna", "2026-07-30T00:00:00Z", []string{
 			"gpt-5.6-luna of openai at 2026-07-30T00:00:00Z", "price since 2026-07-30, as genai-prices said on 2026-09-23", "input: $0.2 per million tokens",
-			"cache_write_5m: has no price of its own, so that of cache_write: $0.25 per million tokens", "more than 272000 tokens", "  output: $1.8 per million tokens",
+			"cache_write: $0.25 per million tokens", "\nas cache_write, having no price of their own: cache_write_5m, cache_write_1h\n",
+			"\n  as output, having no price of their own: output_audio, output_image, output_video\n", "more than 272000 tokens", "  output: $1.8 per million tokens",
 			"service tier flex: all token prices times 0.5", "web_search: $0.01 for 1",
 		}},
 		{"openai", "gpt-5.6-luna", "2026-07-01T00:00:00Z", []string{"price since ever", "input: $1 per million tokens", "the price changes on 2026-07-30"}},

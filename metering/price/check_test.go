@@ -103,6 +103,9 @@ func TestCheckShowsAllMistakesWithTheirLines(t *testing.T) {
 	if len(problems) != 2 || problems[0].Line != 6 || problems[1].Line != 7 {
 		t.Fatalf("found %v, want two, on the lines 6 and 7", problems)
 	}
+	if got := price.Check([]byte("{"))[0].String(); got != "line 1: this is not JSON: unexpected EOF" {
+		t.Errorf("no JSON is %q", got)
+	}
 	if got := problems[0].String(); !strings.HasPrefix(got, `line 6, /providers/p/models/org~1model/periods/0/prices/input: "cheap": not a price`) {
 		t.Errorf("the first reads %s", got)
 	}

@@ -100,20 +100,26 @@ func (r *Rates) Explain() []string {
 	return append(lines, "the sum is rounded up once to a nano-dollar")
 }
 
-// explainPrices has a line per class, with what a class without a price of its
-// own costs.
+// explainPrices has a line per class with a price, and one for all the classes that
+// have none of their own and cost what that class does.
 func explainPrices(indent string, texts map[string]string) []string {
 	var lines []string
+	following := map[Class][]string{}
 	for class := range classCount {
 		if text, stated := texts[class.String()]; stated {
 			lines = append(lines, fmt.Sprintf("%s%s: $%s per million tokens", indent, class, text))
 			continue
 		}
 		for _, next := range fallbacks[class] {
-			if text, stated := texts[next.String()]; stated {
-				lines = append(lines, fmt.Sprintf("%s%s: has no price of its own, so that of %s: $%s per million tokens", indent, class, next, text))
+			if _, stated := texts[next.String()]; stated {
+				following[next] = append(following[next], class.String())
 				break
 			}
+		}
+	}
+	for class := range classCount {
+		if names := following[class]; len(names) > 0 {
+			lines = append(lines, fmt.Sprintf("%sas %s, having no price of their own: %s", indent, class, listed(names)))
 		}
 	}
 	return lines

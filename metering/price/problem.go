@@ -18,8 +18,10 @@ type Problem struct {
 // String is "line 12, /providers/…: …".
 func (p Problem) String() string {
 	switch {
-	case p.Line != 0:
+	case p.Line != 0 && p.Place != "":
 		return fmt.Sprintf("line %d, %s: %s", p.Line, p.Place, p.Text)
+	case p.Line != 0:
+		return fmt.Sprintf("line %d: %s", p.Line, p.Text)
 	case p.Place != "":
 		return p.Place + ": " + p.Text
 	}

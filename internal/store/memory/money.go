@@ -119,6 +119,8 @@ func (a *account) credit(amount metering.Nanos) error {
 	switch {
 	case a.Status == auth.StatusErased:
 		return store.ErrErased
+	case amount > store.MostAtOnce:
+		return store.CheckMost(amount)
 	case a.balance > math.MaxInt64-amount:
 		return fmt.Errorf("the balance would be too large: %w", store.ErrAmount)
 	}
@@ -173,7 +175,7 @@ func (s *Store) ChargeBack(_ context.Context, back store.ChargeBack) (done store
 	owed.Kind, owed.Debit = kindReceivable, store.Receivable(back.AccountID)
 	a := s.accounts[back.AccountID]
 	switch {
-	case back.Amount <= 0:
+	case back.Amount <= 0, back.Amount > store.MostAtOnce:
 		return done, fmt.Errorf("charge back: %w", store.ErrAmount)
 	case back.Ref == "":
 		return done, fmt.Errorf("charge back: %w", store.ErrReference)

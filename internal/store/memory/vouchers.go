@@ -14,7 +14,7 @@ func (s *Store) CreateVouchers(_ context.Context, vouchers []*store.Voucher) err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range vouchers {
-		if v.Amount <= 0 {
+		if v.Amount <= 0 || v.Amount > store.MostAtOnce {
 			return fmt.Errorf("create vouchers: %w", store.ErrAmount)
 		}
 		for _, other := range s.vouchers {

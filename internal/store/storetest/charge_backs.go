@@ -45,6 +45,7 @@ func chargeBacks(t *testing.T, s Store) {
 		"unknown account":   {func(b *store.ChargeBack) { b.AccountID, b.Ref = NewID(), "new" }, store.ErrNotFound},
 		"nothing":           {func(b *store.ChargeBack) { b.Amount, b.Ref = 0, "new" }, store.ErrAmount},
 		"less than nothing": {func(b *store.ChargeBack) { b.Amount, b.Ref = -5, "new" }, store.ErrAmount},
+		"more than at once": {func(b *store.ChargeBack) { b.Amount, b.Ref = store.MostAtOnce+1, "new" }, store.ErrAmount},
 	} {
 		changed := back
 		row.change(&changed)

@@ -35,6 +35,7 @@ func deposits(t *testing.T, s Store) {
 		"nothing":              {func(d *store.Deposit) { d.Amount, d.Ref = 0, "new" }, store.ErrAmount},
 		"less than nothing":    {func(d *store.Deposit) { d.Amount, d.Ref = -1, "new" }, store.ErrAmount},
 		"more than can be had": {func(d *store.Deposit) { d.Amount, d.Ref = math.MaxInt64, "new" }, store.ErrAmount},
+		"more than at once":    {func(d *store.Deposit) { d.Amount, d.Ref = store.MostAtOnce+1, "new" }, store.ErrAmount},
 	} {
 		changed := deposit
 		row.change(&changed)

@@ -39,8 +39,10 @@ func vouchers(t *testing.T, s Store) {
 	if err := s.CreateVouchers(ctx, []*store.Voucher{{ID: NewID(), Hash: newHash(), Amount: 1, CreatedAt: Moment}, &twin}); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("the same hash: %v", err)
 	}
-	if err := s.CreateVouchers(ctx, []*store.Voucher{{ID: NewID(), Hash: newHash(), CreatedAt: Moment}}); !errors.Is(err, store.ErrAmount) {
-		t.Errorf("a voucher of nothing: %v", err)
+	for _, amount := range []metering.Nanos{0, store.MostAtOnce + 1} {
+		if err := s.CreateVouchers(ctx, []*store.Voucher{{ID: NewID(), Hash: newHash(), Amount: amount, CreatedAt: Moment}}); !errors.Is(err, store.ErrAmount) {
+			t.Errorf("a voucher of %s: %v", amount, err)
+		}
 	}
 	if list, err := s.ListVouchers(ctx); err != nil || !reflect.DeepEqual(list, made) {
 		t.Errorf("vouchers are %+v, %v; want %+v", list, err, made)
