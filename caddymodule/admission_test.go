@@ -47,7 +47,7 @@ func (g *gateway) noPlace(when string) {
 
 // A request's place is freed once, whichever way the request ends.
 func TestARequestsPlaceIsFreedOnce(t *testing.T) {
-	g := newGateway(t, gatewayOptions{site: probedSite})
+	g := newGateway(t, gatewayOptions{site: probedSite, extra: "model dear {\nto openai/gpt-4.1\nprice input 100000 output 100000\n}"})
 	g.limitKey(limits.Rates{Concurrency: 1, TokensPerMinute: 1_000_000})
 	g.run()
 	departures := watchDepartures(t)
@@ -72,7 +72,7 @@ func TestARequestsPlaceIsFreedOnce(t *testing.T) {
 	}
 	for name, body := range map[string]string{
 		"a body that is none": "{", "an unknown model": `{"model":"no-such-model","messages":[]}`,
-		"too little credit": `{"model":"gpt-4.1","n":128,"max_completion_tokens":30000,"messages":[{"role":"user","content":"hello"}]}`,
+		"too little credit": strings.Replace(chatJSON.body, "gpt-4.1-mini", "dear", 1),
 	} {
 		if got := g.call(chatJSON.path, body); got.status < 400 {
 			t.Errorf("%s: %d", name, got.status)
