@@ -1,9 +1,9 @@
 package upstream
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/faregate/faregate/internal/dialect"
@@ -14,13 +14,34 @@ import (
 // Target is a provider and its name of a model.
 type Target struct {
 	Provider *Provider
-	Model    string
+	// Model is the provider's name. In an alias that ends in an asterisk, one at its end
+	// stands for what the alias's stands for.
+	Model string
+	// Weight is the target's share in its tier, 1 to 1000; 0 is 1.
+	Weight int
+	// Lacks is what the model is known not to be able to do there.
+	Lacks Capability
+
+	tier int
+	// pattern is Model as configured, if it had an asterisk.
+	pattern string
 }
 
 // Alias is a model name of the operator's own, or a price of the operator's own.
+//
+// A name that ends in an asterisk stands for all names that begin as it does, and
+// that no other alias is named; of several, the longest holds:
+//
+//	Alias{Name: "claude-*", Targets: []Target{{Provider: anthropic, Model: "claude-*"}}}
+//	Alias{Name: "router/*", Targets: []Target{{Provider: openrouter, Model: "*"}}, Rates: rates}
+//
+// Without Rates it serves the names that the price book has for its first target.
 type Alias struct {
-	Name    string
+	Name string
+	// Targets come in order of preference, each a tier of its own.
 	Targets []Target
+	// Tiers, in place of Targets, are asked in order, the targets of one by weight.
+	Tiers [][]Target
 	// Rates is the operator's price; nil means the price of the first target.
 	Rates *price.Rates
 }
@@ -32,6 +53,8 @@ type Catalogue struct {
 	models    map[string]*Model
 	listed    []*Model
 	unpriced  []string
+	patterns  []Alias // the longest first
+	found     foundModels
 }
 
 // Model is a name that clients may call, and its price.
@@ -48,6 +71,8 @@ type Model struct {
 	entry   *price.Model
 	fixed   *price.Rates
 	version string
+	// routes are the last Selector's.
+	routes atomic.Pointer[routes]
 }
 
 // NewCatalogue makes a catalogue. Providers come in order of preference: the first
@@ -57,7 +82,7 @@ func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Ca
 	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model)}
 	for _, provider := range providers {
 		for entry := range book.Models(provider.Name) {
-			c.serve(entry.Name, entry, Target{provider, entry.Name})
+			c.serve(entry.Name, entry, Target{Provider: provider, Model: entry.Name})
 		}
 		for _, name := range provider.models {
 			entry, ok := book.Find(provider.Name, name)
@@ -65,13 +90,11 @@ func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Ca
 				c.unpriced = append(c.unpriced, provider.Name+"/"+name)
 				continue
 			}
-			c.serve(name, entry, Target{provider, name})
+			c.serve(name, entry, Target{Provider: provider, Model: name})
 		}
 	}
-	for _, alias := range aliases {
-		if err := c.alias(alias); err != nil {
-			return nil, err
-		}
+	if err := c.alias(aliases); err != nil {
+		return nil, err
 	}
 	for _, model := range c.models {
 		c.listed = append(c.listed, model)
@@ -88,7 +111,7 @@ func (c *Catalogue) serve(name string, entry *price.Model, target Target) {
 		c.models[name] = model
 		return
 	}
-	if !slices.Contains(model.targets, target) {
+	if !model.goesTo(target) {
 		model.add(target, entry)
 	}
 }
@@ -96,8 +119,15 @@ func (c *Catalogue) serve(name string, entry *price.Model, target Target) {
 // add adds a target that is not the first. Its limits may be others; a request is
 // then bounded by what we tell the provider, see LimitsDiffer.
 func (m *Model) add(target Target, entry *price.Model) {
+	target.tier = len(m.targets)
 	m.targets = append(m.targets, target)
 	m.compareLimits(entry)
+}
+
+func (m *Model) goesTo(target Target) bool {
+	return slices.ContainsFunc(m.targets, func(known Target) bool {
+		return known.Provider == target.Provider && known.Model == target.Model
+	})
 }
 
 func (m *Model) compareLimits(entry *price.Model) {
@@ -113,51 +143,28 @@ func (c *Catalogue) priced(name string, entry *price.Model, target Target) *Mode
 	}
 }
 
-// configuredPrice is the price version of a price line in the configuration.
-const configuredPrice = "configured"
-
-// alias adds a name of the operator's, in place of the book's model of that name.
-func (c *Catalogue) alias(alias Alias) error {
-	first := alias.Targets[0]
-	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, fixed: alias.Rates}
-	entry, ok := c.book.Find(first.Provider.Name, first.Model)
-	switch {
-	case ok:
-		model.entry, model.version = entry, c.book.Version()
-		model.ContextLength, model.OutputLimit = entry.ContextLength, entry.OutputLimit
-	case alias.Rates == nil:
-		c.unpriced = append(c.unpriced, alias.Name)
-		delete(c.models, alias.Name)
-		return nil
-	}
-	if alias.Rates != nil {
-		model.version = configuredPrice
-	}
-	for _, target := range alias.Targets[1:] {
-		entry, _ := c.book.Find(target.Provider.Name, target.Model)
-		model.compareLimits(entry)
-	}
-	for _, target := range alias.Targets {
-		if target.Provider.Simulator && !strings.HasPrefix(alias.Name, simulatorPrefix) {
-			return fmt.Errorf("model %s goes to the simulator, which serves %s* only", alias.Name, simulatorPrefix)
-		}
-	}
-	c.models[alias.Name] = model
-	return nil
-}
-
-// simulatorPrefix begins the names of all models that the simulator serves, so
-// that nobody pays for a made-up answer unawares.
-const simulatorPrefix = "simulator/"
-
 // Find returns the model of a name: a name of the catalogue, or a dated or
 // alternative name of one. A price line for a model holds for its dated names too.
 func (c *Catalogue) Find(name string) (*Model, error) {
 	if model, ok := c.models[name]; ok {
 		return model, nil
 	}
+	if model, ok := c.found.get(name); ok {
+		return model, nil
+	}
+	model, err := c.search(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.found.keep(name, model), nil
+}
+
+func (c *Catalogue) search(name string) (*Model, error) {
 	if slices.ContainsFunc(c.unpriced, func(known string) bool { return known == name || strings.HasSuffix(known, "/"+name) }) {
 		return nil, ErrNoPrice
+	}
+	if model, ok := c.match(name); ok {
+		return model, nil
 	}
 	var found *Model
 	for _, provider := range c.providers {
@@ -165,7 +172,7 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 		if !ok {
 			continue
 		}
-		target := Target{provider, name}
+		target := Target{Provider: provider, Model: name}
 		if found != nil {
 			found.add(target, entry)
 			continue
@@ -253,7 +260,7 @@ func (m *Model) Plan(d dialect.Dialect) ([]Attempt, error) {
 			continue
 		}
 		for _, credential := range target.Provider.credentials {
-			attempts = append(attempts, Attempt{target.Provider, credential, target.Model})
+			attempts = append(attempts, Attempt{Provider: target.Provider, Credential: credential, Model: target.Model, Dialect: d})
 		}
 	}
 	if len(attempts) == 0 {

@@ -60,7 +60,7 @@ func TestPlansFollowTheOrderOfProvidersAndKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := catalogue(t, []*Provider{openai, house}, Alias{
-		Name: "fast", Targets: []Target{{house, "large-2"}, {openai, "gpt-4.1-mini"}}, Rates: rates,
+		Name: "fast", Targets: []Target{{Provider: house, Model: "large-2"}, {Provider: openai, Model: "gpt-4.1-mini"}}, Rates: rates,
 	})
 	for name, want := range map[string][]string{
 		"gpt-4.1-mini":            {"openai key 1 gpt-4.1-mini", "openai key 2 gpt-4.1-mini"},
@@ -104,7 +104,7 @@ func TestModelsThatCannotBeCalled(t *testing.T) {
 
 func TestASimulatorNeedsItsOwnModelNames(t *testing.T) {
 	simulator := NewProvider(ProviderOptions{Name: "simulator", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"s"}, Simulator: true})
-	if _, err := NewCatalogue(price.Embedded(), []*Provider{simulator}, []Alias{{Name: "gpt-9", Targets: []Target{{simulator, "simulator/demo"}}}}); err == nil {
+	if _, err := NewCatalogue(price.Embedded(), []*Provider{simulator}, []Alias{{Name: "gpt-9", Targets: []Target{{Provider: simulator, Model: "simulator/demo"}}}}); err == nil {
 		t.Error("an alias that hides the simulator was accepted")
 	}
 	c := catalogue(t, []*Provider{simulator})

@@ -1,0 +1,145 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/price"
+)
+
+const (
+	// configuredPrice is the price version of a price line in the configuration.
+	configuredPrice = "configured"
+	// simulatorPrefix begins the names of all models that the simulator serves, so
+	// that nobody pays for a made-up answer unawares.
+	simulatorPrefix = "simulator/"
+	// anything ends the name of an alias that stands for many.
+	anything = "*"
+)
+
+// alias adds the operator's names, in place of the book's models of these names.
+func (c *Catalogue) alias(aliases []Alias) error {
+	named := make(map[string]bool, len(aliases))
+	for _, alias := range aliases {
+		if err := alias.prepare(); err != nil {
+			return err
+		}
+		if strings.HasSuffix(alias.Name, anything) {
+			c.patterns = append(c.patterns, alias)
+			continue
+		}
+		named[alias.Name] = true
+		model := c.resolve(alias, alias.Name)
+		if model == nil {
+			c.unpriced = append(c.unpriced, alias.Name)
+			delete(c.models, alias.Name)
+			continue
+		}
+		c.models[alias.Name] = model
+	}
+	slices.SortStableFunc(c.patterns, func(a, b Alias) int { return len(b.Name) - len(a.Name) })
+	// What the operator says of many names comes before what the book says of one.
+	for _, name := range slices.Collect(maps.Keys(c.models)) {
+		if model, ok := c.match(name); ok && !named[name] {
+			c.models[name] = model
+		}
+	}
+	return nil
+}
+
+// prepare puts the targets in tiers and finds mistakes.
+func (a *Alias) prepare() error {
+	targets := slices.Clone(a.Targets)
+	for i := range targets {
+		targets[i].tier = i
+	}
+	if len(a.Tiers) > 0 {
+		if len(targets) > 0 {
+			return fmt.Errorf("model %s has targets both in tiers and in order", a.Name)
+		}
+		for tier, together := range a.Tiers {
+			for _, target := range together {
+				target.tier = tier
+				targets = append(targets, target)
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return fmt.Errorf("model %s goes nowhere: name a provider", a.Name)
+	}
+	for i := range targets {
+		if err := a.check(&targets[i]); err != nil {
+			return fmt.Errorf("model %s: %w", a.Name, err)
+		}
+	}
+	a.Targets, a.Tiers = targets, nil
+	return nil
+}
+
+func (a *Alias) check(target *Target) error {
+	switch {
+	case target.Weight < 0 || target.Weight > maxWeight:
+		return fmt.Errorf("weight %d is not in 1 to %d", target.Weight, maxWeight)
+	case strings.Contains(strings.TrimSuffix(a.Name, anything), anything), strings.Contains(strings.TrimSuffix(target.Model, anything), anything):
+		return errors.New("an asterisk can only be at the end")
+	case target.Provider.Simulator && !strings.HasPrefix(a.Name, simulatorPrefix):
+		return fmt.Errorf("it goes to the simulator, which serves %s* only", simulatorPrefix)
+	}
+	if strings.HasSuffix(target.Model, anything) {
+		if !strings.HasSuffix(a.Name, anything) {
+			return errors.New("its target ends in an asterisk, so its name must, too")
+		}
+		target.pattern = target.Model
+	}
+	return nil
+}
+
+// match finds the model of a name that one of the operator's patterns stands for.
+func (c *Catalogue) match(name string) (*Model, bool) {
+	if len(c.patterns) == 0 || !dialect.ValidModelName(name) {
+		return nil, false
+	}
+	for _, alias := range c.patterns {
+		if len(name) >= len(alias.Name) && strings.HasPrefix(name, strings.TrimSuffix(alias.Name, anything)) {
+			model := c.resolve(alias, name)
+			return model, model != nil
+		}
+	}
+	return nil, false
+}
+
+// resolve makes the model of a name that an alias stands for; nil if it has no price.
+func (c *Catalogue) resolve(alias Alias, name string) *Model {
+	rest := strings.TrimPrefix(name, strings.TrimSuffix(alias.Name, anything))
+	model := &Model{Name: name, Owner: alias.Targets[0].Provider.Name, fixed: alias.Rates}
+	entries := make([]*price.Model, len(alias.Targets))
+	for i, target := range alias.Targets {
+		if target.pattern != "" {
+			target.Model = strings.TrimSuffix(target.pattern, anything) + rest
+		}
+		if entry, ok := c.book.Find(target.Provider.Name, target.Model); ok {
+			entries[i] = entry
+		}
+		model.targets = append(model.targets, target)
+	}
+	if model.entry = entries[0]; model.entry != nil {
+		model.version = c.book.Version()
+		model.ContextLength, model.OutputLimit = model.entry.ContextLength, model.entry.OutputLimit
+	} else if alias.Rates == nil {
+		return nil
+	} else if name != alias.Name {
+		// A name that a caller may have made up must not be recorded.
+		model.Name = alias.Name
+	}
+	if alias.Rates != nil {
+		model.version = configuredPrice
+	}
+	for _, entry := range entries[1:] {
+		model.compareLimits(entry)
+	}
+	return model
+}

@@ -1,0 +1,210 @@
+package upstream
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+)
+
+const (
+	// manyInFlight is how far the running requests of a key may be above what its
+	// weight accounts for: twice, and some.
+	manyInFlight = 8
+	// shownTries bounds the candidates that are weighed without memory of their own.
+	shownTries = 64
+)
+
+// choice is whom to ask next, or why nobody.
+type choice struct {
+	candidate int // -1 = nobody
+	// full tells that there is a slot to wait for first.
+	full bool
+	// lastResort tells that it is left alone because of errors, but nobody else is left.
+	lastResort bool
+
+	// Why nobody: whether any candidate is left, and if so, whether any is not refused
+	// and when the first of them can be asked again.
+	left, notRefused bool
+	soonest          int64
+}
+
+// weighed is a candidate that can be asked now.
+type weighed struct {
+	index   int
+	weight  uint64 // as it is now
+	running int64
+}
+
+// choose looks at all candidates of the plan once.
+func (p *Plan) choose(now int64) choice {
+	var (
+		space  [shownTries]weighed
+		able   = space[:0]
+		best   = math.MaxInt // the stage of those who are able
+		result = choice{candidate: -1, soonest: math.MaxInt64}
+
+		full, fullStage     = -1, math.MaxInt
+		fewestWaiting       int64
+		resort, resortUntil = -1, int64(math.MaxInt64)
+		candidates          = p.routes.candidates
+	)
+	for word, allowed := range p.allowed {
+		for ; allowed != 0; allowed &= allowed - 1 {
+			index := word*64 + bits.TrailingZeros64(allowed)
+			c := &candidates[index]
+			stage := int(c.tier)
+			if p.order != nil {
+				stage = p.stage(c)
+			}
+			if stage > best {
+				if p.order == nil {
+					return p.weigh(able, now) // tiers come in order
+				}
+				continue
+			}
+			worst, share, until, refused := c.at(now)
+			switch {
+			case worst <= probing && c.key.full():
+				if waiting := c.key.waiting.Load(); stage < fullStage || stage == fullStage && waiting < fewestWaiting {
+					full, fullStage, fewestWaiting = index, stage, waiting
+				}
+			case worst <= probing:
+				if stage < best {
+					best, able = stage, able[:0]
+				}
+				able = append(able, weighed{index, max(1, uint64(c.weight)*uint64(share)/fullShare), c.key.running.Load()})
+			default:
+				result.left = true
+				if !refused {
+					result.notRefused = true
+					result.soonest = min(result.soonest, until)
+				}
+				if worst == cooling && until < resortUntil && !c.key.full() {
+					resort, resortUntil = index, until
+				}
+			}
+		}
+	}
+	switch {
+	case len(able) > 0:
+		return p.weigh(able, now)
+	case full >= 0:
+		return choice{candidate: full, full: true}
+	case resort >= 0:
+		return choice{candidate: resort, lastResort: true}
+	}
+	return result
+}
+
+// at is how a candidate stands: as the worst of its circuits does. until is when it
+// can be asked again, if it cannot now; refused tells that this is the key's matter.
+func (c *candidate) at(now int64) (worst standing, share uint32, until int64, refused bool) {
+	worst, share = c.state.at(now)
+	if worst > probing {
+		until = c.state.until.Load()
+	}
+	if c.state.left.Load() != 0 {
+		share = share * c.state.limitShare(now) / fullShare
+	}
+	if c.address.until.Load() != 0 {
+		standing, part := c.address.at(now)
+		worst, share = max(worst, standing), share*part/fullShare
+		if standing > probing {
+			until = max(until, c.address.until.Load())
+		}
+	}
+	if c.key.until.Load() != 0 {
+		standing, part := c.key.circuit.at(now)
+		worst, share = max(worst, standing), share*part/fullShare
+		if standing > probing {
+			until, refused = max(until, c.key.until.Load()), true
+		}
+	}
+	return worst, share, until, refused
+}
+
+// stage is a candidate's turn where the caller has an order of providers: those that
+// it names, each with its tiers, and then the others.
+func (p *Plan) stage(c *candidate) int {
+	position := slices.Index(p.order, p.routes.targets[c.target].Provider.Name)
+	if position < 0 {
+		position = len(p.order)
+	}
+	return position<<16 | int(c.tier)
+}
+
+// weigh chooses one of those who are able.
+func (p *Plan) weigh(able []weighed, now int64) choice {
+	if len(able) == 1 {
+		return choice{candidate: able[0].index}
+	}
+	if p.affinity != 0 {
+		if index := p.home(able, now); index >= 0 {
+			return choice{candidate: index}
+		}
+	}
+	p.lowerOverloaded(able)
+	var total uint64
+	for i := range able {
+		total += able[i].weight
+	}
+	drawn, _ := bits.Mul64(p.selector.health.random(), total)
+	for i := range able {
+		if drawn < able[i].weight {
+			return choice{candidate: able[i].index}
+		}
+		drawn -= able[i].weight
+	}
+	return choice{candidate: able[len(able)-1].index}
+}
+
+// lowerOverloaded lowers the weights of keys at which far more requests run than
+// their weight accounts for, as those hang. What differs by chance, or as one provider
+// is slower than another, stays: weights are to hold.
+func (p *Plan) lowerOverloaded(able []weighed) {
+	var running, total int64
+	for i := range able {
+		running += able[i].running
+		total += int64(p.routes.candidates[able[i].index].weight)
+	}
+	if running <= manyInFlight {
+		return
+	}
+	for i := range able {
+		due := running * int64(p.routes.candidates[able[i].index].weight) / total
+		if most := 2*due + manyInFlight; able[i].running > most {
+			able[i].weight = max(1, able[i].weight*uint64(most)/uint64(able[i].running))
+		}
+	}
+}
+
+// home is the key that the conversation has by weighted rendezvous. Conversations come
+// back to a recovered key as its share grows, always the same first.
+func (p *Plan) home(able []weighed, now int64) int {
+	chosen, highest := -1, math.Inf(-1)
+	for i := range able {
+		c := &p.routes.candidates[able[i].index]
+		_, ofModel := c.state.circuit.at(now)
+		_, ofAddress := c.address.at(now)
+		if share := min(ofModel, ofAddress); share < fullShare && uint32(mix(p.affinity)%fullShare) >= share {
+			continue
+		}
+		if score := rendezvous(p.affinity, c.key.fingerprint, float64(c.weight)); score > highest {
+			chosen, highest = able[i].index, score
+		}
+	}
+	return chosen
+}
+
+// unavailable says why nobody can be asked.
+func (p *Plan) unavailable(why *choice, now int64) error {
+	switch {
+	case !why.left:
+		return ErrExhausted
+	case !why.notRefused:
+		return &UnavailableError{Reason: ErrKeysRefused}
+	}
+	// Where a try is running the cool-down is over, but not yet decided on.
+	return &UnavailableError{Reason: ErrCoolingDown, RetryAfter: max(time.Duration(why.soonest-now), time.Second)}
+}
