@@ -41,7 +41,11 @@ func mix(x uint64) uint64 {
 // with a probability of its part of the weights, and others' coming and going moves
 // only the conversations that they take or leave (Wang, Ravishankar, "Weighted
 // rendezvous hashing").
-func rendezvous(affinity, fingerprint uint64, weight float64) float64 {
-	uniform := (float64(mix(affinity^mix(fingerprint))>>11) + 0.5) / (1 << 53)
+// A score that is not above the highest may be returned as 0.
+func rendezvous(affinity, spread uint64, weight, highest float64) float64 {
+	uniform := (float64(mix(affinity^spread)>>11) + 0.5) / (1 << 53)
+	if weight <= highest*(1-uniform) { // as -ln u >= 1-u: spares most logarithms
+		return 0
+	}
 	return weight / -math.Log(uniform)
 }

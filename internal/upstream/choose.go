@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// manyInFlight is how far the running requests of a key may be above what its
-	// weight accounts for: twice, and some.
-	manyInFlight = 8
-	// shownTries bounds the candidates that are weighed without memory of their own.
-	shownTries = 64
+	// farMore and someInFlight are how far the running requests of a key may be above
+	// what is due by the others': four times, and some.
+	farMore, someInFlight = 4, 8
+	// usualCandidates bounds the candidates that are weighed without memory of their own.
+	usualCandidates = 64
 )
 
 // choice is whom to ask next, or why nobody.
@@ -34,12 +34,14 @@ type weighed struct {
 	index   int
 	weight  uint64 // as it is now
 	running int64
+	// recovered is the share that grows after a cool-down.
+	recovered uint32
 }
 
 // choose looks at all candidates of the plan once.
 func (p *Plan) choose(now int64) choice {
 	var (
-		space  [shownTries]weighed
+		space  [usualCandidates]weighed
 		able   = space[:0]
 		best   = math.MaxInt // the stage of those who are able
 		result = choice{candidate: -1, soonest: math.MaxInt64}
@@ -63,7 +65,7 @@ func (p *Plan) choose(now int64) choice {
 				}
 				continue
 			}
-			worst, share, until, refused := c.at(now)
+			worst, recovered, until, refused := c.at(now)
 			switch {
 			case worst <= probing && c.key.full():
 				if waiting := c.key.waiting.Load(); stage < fullStage || stage == fullStage && waiting < fewestWaiting {
@@ -73,7 +75,11 @@ func (p *Plan) choose(now int64) choice {
 				if stage < best {
 					best, able = stage, able[:0]
 				}
-				able = append(able, weighed{index, max(1, uint64(c.weight)*uint64(share)/fullShare), c.key.running.Load()})
+				weight := uint64(c.weight)
+				if c.key.troubled.Load() != 0 {
+					weight = weight * uint64(c.state.limitShare(now)) / fullShare
+				}
+				able = append(able, weighed{index, max(1, weight*uint64(recovered)/fullShare), c.key.running.Load(), recovered})
 			default:
 				result.left = true
 				if !refused {
@@ -98,30 +104,30 @@ func (p *Plan) choose(now int64) choice {
 }
 
 // at is how a candidate stands: as the worst of its circuits does. until is when it
-// can be asked again, if it cannot now; refused tells that this is the key's matter.
-func (c *candidate) at(now int64) (worst standing, share uint32, until int64, refused bool) {
-	worst, share = c.state.at(now)
-	if worst > probing {
-		until = c.state.until.Load()
-	}
-	if c.state.left.Load() != 0 {
-		share = share * c.state.limitShare(now) / fullShare
+// can be asked again, if it cannot now; recovered is its share after a cool-down; refused tells that this is the key's matter.
+func (c *candidate) at(now int64) (worst standing, recovered uint32, until int64, refused bool) {
+	worst, recovered = open, fullShare
+	if c.key.troubled.Load() != 0 {
+		worst, recovered = c.state.at(now)
+		if worst > probing {
+			until = c.state.until.Load()
+		}
 	}
 	if c.address.until.Load() != 0 {
 		standing, part := c.address.at(now)
-		worst, share = max(worst, standing), share*part/fullShare
+		worst, recovered = max(worst, standing), recovered*part/fullShare
 		if standing > probing {
 			until = max(until, c.address.until.Load())
 		}
 	}
 	if c.key.until.Load() != 0 {
 		standing, part := c.key.circuit.at(now)
-		worst, share = max(worst, standing), share*part/fullShare
+		worst, recovered = max(worst, standing), recovered*part/fullShare
 		if standing > probing {
 			until, refused = max(until, c.key.until.Load()), true
 		}
 	}
-	return worst, share, until, refused
+	return worst, recovered, until, refused
 }
 
 // stage is a candidate's turn where the caller has an order of providers: those that
@@ -140,7 +146,7 @@ func (p *Plan) weigh(able []weighed, now int64) choice {
 		return choice{candidate: able[0].index}
 	}
 	if p.affinity != 0 {
-		if index := p.home(able, now); index >= 0 {
+		if index := p.home(able); index >= 0 {
 			return choice{candidate: index}
 		}
 	}
@@ -159,21 +165,22 @@ func (p *Plan) weigh(able []weighed, now int64) choice {
 	return choice{candidate: able[len(able)-1].index}
 }
 
-// lowerOverloaded lowers the weights of keys at which far more requests run than
-// their weight accounts for, as those hang. What differs by chance, or as one provider
-// is slower than another, stays: weights are to hold.
+// lowerOverloaded lowers the weights of keys at which far more requests run than at
+// the others, for their weights: those hang. What differs by chance, or as one provider
+// is some times slower than another, stays: weights are to hold.
 func (p *Plan) lowerOverloaded(able []weighed) {
 	var running, total int64
 	for i := range able {
 		running += able[i].running
 		total += int64(p.routes.candidates[able[i].index].weight)
 	}
-	if running <= manyInFlight {
+	if running <= someInFlight {
 		return
 	}
 	for i := range able {
-		due := running * int64(p.routes.candidates[able[i].index].weight) / total
-		if most := 2*due + manyInFlight; able[i].running > most {
+		weight := int64(p.routes.candidates[able[i].index].weight)
+		due := (running - able[i].running) * weight / (total - weight)
+		if most := farMore*due + someInFlight; able[i].running > most {
 			able[i].weight = max(1, able[i].weight*uint64(most)/uint64(able[i].running))
 		}
 	}
@@ -181,16 +188,14 @@ func (p *Plan) lowerOverloaded(able []weighed) {
 
 // home is the key that the conversation has by weighted rendezvous. Conversations come
 // back to a recovered key as its share grows, always the same first.
-func (p *Plan) home(able []weighed, now int64) int {
-	chosen, highest := -1, math.Inf(-1)
+func (p *Plan) home(able []weighed) int {
+	chosen, highest := -1, 0.0
 	for i := range able {
-		c := &p.routes.candidates[able[i].index]
-		_, ofModel := c.state.circuit.at(now)
-		_, ofAddress := c.address.at(now)
-		if share := min(ofModel, ofAddress); share < fullShare && uint32(mix(p.affinity)%fullShare) >= share {
+		if recovered := able[i].recovered; recovered < fullShare && uint32(mix(p.affinity)%fullShare) >= recovered {
 			continue
 		}
-		if score := rendezvous(p.affinity, c.key.fingerprint, float64(c.weight)); score > highest {
+		c := &p.routes.candidates[able[i].index]
+		if score := rendezvous(p.affinity, c.key.spread, float64(c.weight), highest); score > highest {
 			chosen, highest = able[i].index, score
 		}
 	}

@@ -42,6 +42,21 @@ type circuit struct {
 	since, ramp atomic.Int64
 
 	mu sync.Mutex // of changes; readers take none
+	// troubled counts, if it is not nil, circuits that are not plainly healthy.
+	troubled *atomic.Int64
+}
+
+// set changes until, and counts. The mutex is held.
+func (c *circuit) set(until int64) {
+	before := c.until.Swap(until)
+	if c.troubled == nil || (before == 0) == (until == 0) {
+		return
+	}
+	if until == 0 {
+		c.troubled.Add(-1)
+	} else {
+		c.troubled.Add(1)
+	}
 }
 
 // standing is whether a circuit lets a request pass now.
@@ -120,12 +135,12 @@ func (c *circuit) succeed(now, began int64) bool {
 		return false
 	case until > 0:
 		c.ramp.Store(min(until-c.since.Load(), int64(longestRamp)))
-		c.until.Store(-now)
+		c.set(-now)
 		c.probe.Store(0)
 		c.failures.Store(0)
 		return true
 	case until < 0 && now+until >= c.ramp.Load():
-		c.until.Store(0)
+		c.set(0)
 		c.coolDowns.Store(0)
 	}
 	c.failures.Store(0)
@@ -144,7 +159,7 @@ func (c *circuit) fail(now, began int64, result Result, asked time.Duration, ran
 		// One of many that failed together, or a last resort: nothing new, unless the
 		// provider asks for longer.
 		if end := now + int64(asked); asked > 0 && end > until {
-			c.until.Store(end)
+			c.set(end)
 		}
 		return 0, false
 	}
@@ -166,7 +181,7 @@ func (c *circuit) fail(now, began int64, result Result, asked time.Duration, ran
 	c.guessed.Store(f.lastResort && asked <= 0)
 	c.since.Store(now)
 	c.failures.Store(0)
-	c.until.Store(until)
+	c.set(until)
 	c.probe.Store(0)
 	return until, true
 }
@@ -176,6 +191,6 @@ func (c *circuit) tryNow(now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.until.Load() > now {
-		c.until.Store(now)
+		c.set(now)
 	}
 }

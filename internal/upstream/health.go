@@ -101,8 +101,12 @@ type keyState struct {
 	slots
 	provider    string
 	fingerprint uint64
+	spread      uint64 // of the fingerprint, for affinity
 	number      atomic.Int64
-	present     int
+	// troubled counts the models for which it is not plainly healthy, or near its rate
+	// limit, so that there is no need to look at each when there are none.
+	troubled atomic.Int64
+	present  int
 }
 
 // keyModelState is one key for one model.
@@ -181,7 +185,7 @@ func (h *Health) key(provider string, configured *providerKey) *keyState {
 	id := keyID{provider, configured.fingerprint}
 	state, ok := h.keys[id]
 	if !ok {
-		state = &keyState{provider: provider, fingerprint: configured.fingerprint}
+		state = &keyState{provider: provider, fingerprint: configured.fingerprint, spread: mix(configured.fingerprint)}
 		h.keys[id] = state
 	}
 	state.number.Store(int64(configured.number))
@@ -206,7 +210,7 @@ func (h *Health) forKeys(keys []*keyState, model string) []*keyModelState {
 			if fresh == nil {
 				fresh = make([]keyModelState, 0, len(keys))
 			}
-			fresh = append(fresh, keyModelState{key: key, model: model})
+			fresh = append(fresh, keyModelState{key: key, model: model, circuit: circuit{troubled: &key.troubled}})
 			state = &fresh[len(fresh)-1]
 			if len(h.keyModels) < maxKeyModels {
 				h.keyModels[id] = state
@@ -270,8 +274,14 @@ func (s *keyModelState) learn(limits dialect.RateLimits, now int64) {
 		share := max(1, uint64(thousandths)*fullShare/leastOfLimit)
 		left = uint64(tightest.Reset.UnixMilli())<<10 | min(share, fullShare-1)
 	}
-	if s.left.Load() != left {
-		s.left.Store(left)
+	if s.left.Load() == left {
+		return
+	}
+	switch before := s.left.Swap(left); {
+	case before == 0 && left != 0:
+		s.key.troubled.Add(1)
+	case before != 0 && left == 0:
+		s.key.troubled.Add(-1)
 	}
 }
 

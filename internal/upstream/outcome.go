@@ -77,7 +77,7 @@ func ResultOf(class dialect.ProviderErrorClass, status int) Result {
 		return CallersFault
 	case dialect.ProviderRefusedCredential:
 		switch status {
-		case http.StatusForbidden:
+		case http.StatusForbidden, 0: // inside an answer nothing tells it from a 403
 			return Forbidden
 		case http.StatusPaymentRequired:
 			return NoCredit

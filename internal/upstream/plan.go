@@ -28,6 +28,8 @@ type Plan struct {
 	// waitUntil is when the request has waited long enough for slots; 0 before it has.
 	waitUntil int64
 	last      *candidate
+	// unreached is the last address that could not be reached.
+	unreached *addressState
 	// ended is the number of the last attempt that has ended, and with it how.
 	ended  atomic.Uint64
 	probes [3]int64
@@ -154,7 +156,7 @@ func (p *Plan) close(index int) {
 	}
 }
 
-// closeLast takes the last key, or the whole provider, out of the plan if its failure
+// closeLast takes the last key out of the plan, or all of its provider, if its failure
 // was not about the model.
 func (p *Plan) closeLast() {
 	if p.last == nil {
@@ -168,7 +170,12 @@ func (p *Plan) closeLast() {
 	case ofKey:
 		p.closeAll(func(c *candidate) bool { return c.key == p.last.key })
 	case ofAddress:
-		p.closeAll(func(c *candidate) bool { return c.address == p.last.address })
+		// Once more if nobody else is left, as a connection can fail by chance, with
+		// another key; but each try can take long.
+		if p.unreached == p.last.address {
+			p.closeAll(func(c *candidate) bool { return c.address == p.last.address })
+		}
+		p.unreached = p.last.address
 	}
 	p.last = nil
 }
