@@ -121,7 +121,7 @@ func (c *candidate) at(now int64) (worst standing, recovered uint32, until int64
 		}
 	}
 	if c.key.until.Load() != 0 {
-		standing, part := c.key.circuit.at(now)
+		standing, part := c.key.at(now)
 		worst, recovered = max(worst, standing), recovered*part/fullShare
 		if standing > probing {
 			until, refused = max(until, c.key.until.Load()), true
