@@ -13,9 +13,6 @@ const (
 	probePatience = time.Minute
 	// longestRamp bounds how long after a cool-down the share grows.
 	longestRamp = 30 * time.Second
-	// lastResortCoolDowns is after how many cool-downs in a row, each with a try at
-	// its end, even those who have nobody else are turned away.
-	lastResortCoolDowns = 5
 	// fullShare is a share of all.
 	fullShare = 1024
 	// leastShare is where the share begins to grow, about 6 %.
@@ -33,9 +30,9 @@ type circuit struct {
 	// failures are those in a row that have not begun a cool-down.
 	failures atomic.Int32
 	result   atomic.Uint32 // Result that began the last cool-down
-	// guessed tells that its length is our guess, so that those who have nobody else
-	// may still try.
-	guessed atomic.Bool
+	// lastResorts is below how many cool-downs in a row, each with a try at its end, those
+	// who have nobody else may still try.
+	lastResorts atomic.Int32
 	// coolDowns are those in a row, without a full recovery between.
 	coolDowns atomic.Int32
 	// since is when the last cool-down began, ramp how long the share grows after it.
@@ -79,7 +76,7 @@ func (c *circuit) at(now int64) (standing, uint32) {
 		return open, c.recoveredShare(now + until)
 	case now >= until && now >= c.probe.Load():
 		return probing, fullShare
-	case c.guessed.Load() && c.coolDowns.Load() < lastResortCoolDowns:
+	case c.coolDowns.Load() < c.lastResorts.Load():
 		return cooling, fullShare
 	}
 	return shut, fullShare
@@ -178,12 +175,26 @@ func (c *circuit) fail(now, began int64, result Result, asked time.Duration, ran
 	late, _ := bits.Mul64(random, uint64(wait/4)+1)
 	until = now + int64(wait) + int64(late)
 	c.result.Store(uint32(result))
-	c.guessed.Store(f.lastResort && asked <= 0)
+	if asked > 0 {
+		c.lastResorts.Store(0)
+	} else {
+		c.lastResorts.Store(f.lastResorts)
+	}
 	c.since.Store(now)
 	c.failures.Store(0)
 	c.set(until)
 	c.probe.Store(0)
 	return until, true
+}
+
+// forget makes the circuit healthy.
+func (c *circuit) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(0)
+	c.probe.Store(0)
+	c.failures.Store(0)
+	c.coolDowns.Store(0)
 }
 
 // tryNow ends a cool-down's wait: the next request may try.

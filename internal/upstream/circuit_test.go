@@ -62,7 +62,7 @@ func TestCoolDownsGrowAndSpread(t *testing.T) {
 		t.Errorf("spread until %v", time.Duration(until-second(0)))
 	}
 	for result, row := range map[Result]struct{ asked, want time.Duration }{
-		RateLimited: {100 * time.Hour, time.Hour}, Overloaded: {time.Hour, time.Minute}, Refused: {100 * time.Hour, 10 * time.Minute}, Failed: {time.Millisecond, time.Second},
+		RateLimited: {100 * time.Hour, time.Hour}, Overloaded: {time.Hour, time.Minute}, Refused: {100 * time.Hour, time.Minute}, Failed: {time.Millisecond, time.Second},
 	} {
 		var c circuit
 		if until := trip(&c, second(0), result, row.asked); until != second(row.want.Seconds()) {

@@ -162,6 +162,21 @@ func (h *Health) adopt(providers []*Provider) map[*Provider]providerStates {
 	return adopted
 }
 
+// Forget makes everything healthy, as if the process had just begun.
+func (h *Health) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, address := range h.addresses {
+		address.forget()
+	}
+	for _, key := range h.keys {
+		key.forget()
+	}
+	for _, state := range h.keyModels {
+		state.forget()
+	}
+}
+
 type providerStates struct {
 	address *addressState
 	keys    []*keyState

@@ -28,7 +28,7 @@ func TestRefusedKeysAreTakenOutAndReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused += len(asked) - 1
-		w.now = w.now.Add(500 * time.Millisecond) // 500 s in all: less than the first cool-down
+		w.now = w.now.Add(50 * time.Millisecond) // 50 s in all: less than the first cool-down
 	}
 	if refused != 1 {
 		t.Errorf("the refused key was asked %d times", refused)
@@ -69,14 +69,29 @@ func TestRefusedKeysAreTakenOutAndReported(t *testing.T) {
 }
 
 func TestAllKeysRefused(t *testing.T) {
-	w := newWorld(t, 1)
-	w.configure(SelectorOptions{}, []Target{to(house("one", ProviderOptions{Keys: keys(3)}), "x")})
-	if asked, err := w.ask(Request{}, always(NoCredit)); len(asked) != 3 || !errors.Is(err, ErrExhausted) {
-		t.Errorf("%q, %v", asked, err)
-	}
-	var unavailable *UnavailableError
-	if asked, err := w.ask(Request{}, always(Succeeded)); len(asked) != 0 || !errors.Is(err, ErrKeysRefused) || !errors.As(err, &unavailable) || unavailable.RetryAfter != 0 {
-		t.Errorf("%q, %v", asked, err)
+	for _, result := range []Result{Refused, NoCredit} {
+		w := newWorld(t, 1)
+		w.configure(SelectorOptions{}, []Target{to(house("one", ProviderOptions{Keys: keys(3)}), "x")})
+		// A refusal can be the provider's error: while it is young, and nobody else is
+		// left, it is asked again.
+		for range 2 {
+			if asked, err := w.ask(Request{}, always(result)); len(asked) != 3 || !errors.Is(err, ErrExhausted) {
+				t.Errorf("%v: %q, %v", result, asked, err)
+			}
+		}
+		// The tries at the end of the first cool-downs fail as well.
+		w.now = w.now.Add(2 * time.Minute)
+		if asked, err := w.ask(Request{}, always(result)); len(asked) != 3 || !errors.Is(err, ErrExhausted) {
+			t.Errorf("%v: %q, %v", result, asked, err)
+		}
+		var unavailable *UnavailableError
+		if asked, err := w.ask(Request{}, always(Succeeded)); len(asked) != 0 || !errors.Is(err, ErrKeysRefused) || !errors.As(err, &unavailable) || unavailable.RetryAfter != 0 {
+			t.Errorf("%v: %q, %v", result, asked, err)
+		}
+		w.health.Forget()
+		if asked, err := w.ask(Request{}, always(Succeeded)); len(asked) != 1 || err != nil || len(w.health.View().CoolDowns) != 0 {
+			t.Errorf("%v: %q, %v", result, asked, err)
+		}
 	}
 }
 

@@ -141,26 +141,35 @@ type fault struct {
 	// mostAsked bounds how long the provider can ask to be left alone: a try now and
 	// then costs nothing, and a broken header must not silence a key for a day.
 	mostAsked time.Duration
-	// lastResort tells that a request may still try where nobody else is left, if the
-	// length of the cool-down is our guess and not the provider's word.
-	lastResort bool
+	// lastResorts is below how many cool-downs in a row a request may still try where
+	// nobody else is left, if the length of the cool-down is our guess and not the
+	// provider's word.
+	lastResorts int32
 }
+
+const (
+	// Errors that are no matter of the key: about half a minute.
+	someLastResorts = 5
+	// Of a refusal only the first cool-down: it can be an error of the provider's, too,
+	// but it must not see a refused key forever.
+	fewLastResorts = 2
+)
 
 var faults = [...]fault{
 	Abandoned: {}, Succeeded: {}, CallersFault: {},
-	// Until the configuration is loaded again, or a single try long after.
-	Refused:  {scope: ofKey, inRow: 1, base: 10 * time.Minute, most: 4 * time.Hour},
-	NoCredit: {scope: ofKey, inRow: 1, base: 10 * time.Minute, most: 4 * time.Hour},
+	// Soon a try every few hours, and when the configuration is loaded again.
+	Refused:  {scope: ofKey, inRow: 1, base: time.Minute, most: 4 * time.Hour, lastResorts: fewLastResorts},
+	NoCredit: {scope: ofKey, inRow: 1, base: time.Minute, most: 4 * time.Hour, lastResorts: fewLastResorts},
 	// Providers that say nothing of when may have meant this one request, as it alone is
 	// longer than the limit of a minute (OpenAI).
-	RateLimited: {scope: ofModel, inRow: 1, base: time.Second, most: time.Minute, mostAsked: time.Hour, lastResort: true},
+	RateLimited: {scope: ofModel, inRow: 1, base: time.Second, most: time.Minute, mostAsked: time.Hour, lastResorts: someLastResorts},
 	// One error among many answers is no reason to leave a key alone: with all keys
 	// as fallible, all would be left alone most of the time.
-	Forbidden:    {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, mostAsked: time.Minute, lastResort: true},
-	Overloaded:   {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResort: true},
-	Failed:       {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResort: true},
-	ModelMissing: {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, lastResort: true},
+	Forbidden:    {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
+	Overloaded:   {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
+	Failed:       {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
+	ModelMissing: {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, lastResorts: someLastResorts},
 	// These cost the caller a long wait each.
-	TimedOut:    {scope: ofModel, inRow: 1, base: 5 * time.Second, most: 2 * time.Minute, lastResort: true},
-	Unreachable: {scope: ofAddress, inRow: 1, base: time.Second, most: time.Minute, lastResort: true},
+	TimedOut:    {scope: ofModel, inRow: 1, base: 5 * time.Second, most: 2 * time.Minute, lastResorts: someLastResorts},
+	Unreachable: {scope: ofAddress, inRow: 1, base: time.Second, most: time.Minute, lastResorts: someLastResorts},
 }

@@ -65,9 +65,10 @@
 // after the last cool-down, so that a hundred that fail together are one failure.
 // A single error in many answers begins none: three in a row do.
 //
-// Where everybody is left alone because of errors (not of a refusal or a rate limit),
-// requests still try the one who will be asked next, until errors have lasted for
-// about half a minute. Only then callers are turned away without being tried.
+// Where everybody is left alone, and the provider has not said for how long, requests
+// still try the one who will be asked next: of errors until they have lasted for about
+// half a minute, of a refusal for the first minute. Only then callers are turned away
+// without being tried.
 package upstream
 
 import "errors"
