@@ -31,11 +31,11 @@ type choice struct {
 
 // weighed is a candidate that can be asked now.
 type weighed struct {
-	index   int
-	weight  uint64 // as it is now
-	running int64
+	index int32
 	// recovered is the share that grows after a cool-down.
 	recovered uint32
+	weight    uint64 // as it is now
+	running   int64
 }
 
 // choose looks at all candidates of the plan once.
@@ -61,8 +61,15 @@ func (p *Plan) choose(now int64) choice {
 			}
 			if stage > best {
 				if p.order == nil {
-					return p.weigh(able, now) // tiers come in order
+					return p.weigh(able) // tiers come in order
 				}
+				continue
+			}
+			if c.well() && !c.key.full() {
+				if stage < best {
+					best, able = stage, able[:0]
+				}
+				able = append(able, weighed{int32(index), fullShare, uint64(c.weight), c.key.running.Load()})
 				continue
 			}
 			worst, recovered, until, refused := c.at(now)
@@ -75,11 +82,8 @@ func (p *Plan) choose(now int64) choice {
 				if stage < best {
 					best, able = stage, able[:0]
 				}
-				weight := uint64(c.weight)
-				if c.key.troubled.Load() != 0 {
-					weight = weight * uint64(c.state.limitShare(now)) / fullShare
-				}
-				able = append(able, weighed{index, max(1, weight*uint64(recovered)/fullShare), c.key.running.Load(), recovered})
+				weight := uint64(c.weight) * uint64(c.state.limitShare(now)) / fullShare * uint64(recovered) / fullShare
+				able = append(able, weighed{int32(index), recovered, max(1, weight), c.key.running.Load()})
 			default:
 				result.left = true
 				if !refused {
@@ -94,7 +98,7 @@ func (p *Plan) choose(now int64) choice {
 	}
 	switch {
 	case len(able) > 0:
-		return p.weigh(able, now)
+		return p.weigh(able)
 	case full >= 0:
 		return choice{candidate: full, full: true}
 	case resort >= 0:
@@ -103,15 +107,19 @@ func (p *Plan) choose(now int64) choice {
 	return result
 }
 
-// at is how a candidate stands: as the worst of its circuits does. until is when it
-// can be asked again, if it cannot now; recovered is its share after a cool-down; refused tells that this is the key's matter.
+// well tells, as most are, that nothing keeps requests from a candidate, nor lowers
+// its weight.
+func (c *candidate) well() bool {
+	return c.key.troubled.Load()|c.key.until.Load()|c.address.until.Load() == 0
+}
+
+// at is how a candidate stands: as the worst of its circuits does. recovered is its
+// share after a cool-down, until when it can be asked again, if it cannot now; refused
+// tells that this is the key's matter.
 func (c *candidate) at(now int64) (worst standing, recovered uint32, until int64, refused bool) {
-	worst, recovered = open, fullShare
-	if c.key.troubled.Load() != 0 {
-		worst, recovered = c.state.at(now)
-		if worst > probing {
-			until = c.state.until.Load()
-		}
+	worst, recovered = c.state.at(now)
+	if worst > probing {
+		until = c.state.until.Load()
 	}
 	if c.address.until.Load() != 0 {
 		standing, part := c.address.at(now)
@@ -141,9 +149,9 @@ func (p *Plan) stage(c *candidate) int {
 }
 
 // weigh chooses one of those who are able.
-func (p *Plan) weigh(able []weighed, now int64) choice {
+func (p *Plan) weigh(able []weighed) choice {
 	if len(able) == 1 {
-		return choice{candidate: able[0].index}
+		return choice{candidate: int(able[0].index)}
 	}
 	if p.affinity != 0 {
 		if index := p.home(able); index >= 0 {
@@ -151,18 +159,18 @@ func (p *Plan) weigh(able []weighed, now int64) choice {
 		}
 	}
 	p.lowerOverloaded(able)
-	var total uint64
+	total := uint64(0)
 	for i := range able {
 		total += able[i].weight
 	}
 	drawn, _ := bits.Mul64(p.selector.health.random(), total)
 	for i := range able {
 		if drawn < able[i].weight {
-			return choice{candidate: able[i].index}
+			return choice{candidate: int(able[i].index)}
 		}
 		drawn -= able[i].weight
 	}
-	return choice{candidate: able[len(able)-1].index}
+	return choice{candidate: int(able[len(able)-1].index)}
 }
 
 // lowerOverloaded lowers the weights of keys at which far more requests run than at
@@ -172,10 +180,12 @@ func (p *Plan) lowerOverloaded(able []weighed) {
 	var running, total int64
 	for i := range able {
 		running += able[i].running
-		total += int64(p.routes.candidates[able[i].index].weight)
 	}
 	if running <= someInFlight {
 		return
+	}
+	for i := range able {
+		total += int64(p.routes.candidates[able[i].index].weight)
 	}
 	for i := range able {
 		weight := int64(p.routes.candidates[able[i].index].weight)
@@ -196,7 +206,7 @@ func (p *Plan) home(able []weighed) int {
 		}
 		c := &p.routes.candidates[able[i].index]
 		if score := rendezvous(p.affinity, c.key.spread, float64(c.weight), highest); score > highest {
-			chosen, highest = able[i].index, score
+			chosen, highest = int(able[i].index), score
 		}
 	}
 	return chosen
