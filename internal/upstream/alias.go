@@ -119,7 +119,7 @@ func (c *Catalogue) resolve(alias Alias, name string) *Model {
 	entries := make([]*price.Model, len(alias.Targets))
 	for i, target := range alias.Targets {
 		if target.pattern != "" {
-			target.Model = strings.TrimSuffix(target.pattern, anything) + rest
+			target.Model, target.callers = strings.TrimSuffix(target.pattern, anything)+rest, true
 		}
 		if entry, ok := c.book.Find(target.Provider.Name, target.Model); ok {
 			entries[i] = entry

@@ -25,6 +25,8 @@ type Target struct {
 	tier int
 	// pattern is Model as configured, if it had an asterisk.
 	pattern string
+	// callers tells that Model is, or comes from, a name that is in no configuration.
+	callers bool
 }
 
 // Alias is a model name of the operator's own, or a price of the operator's own.
@@ -172,7 +174,7 @@ func (c *Catalogue) search(name string) (*Model, error) {
 		if !ok {
 			continue
 		}
-		target := Target{Provider: provider, Model: name}
+		target := Target{Provider: provider, Model: name, callers: true}
 		if found != nil {
 			found.add(target, entry)
 			continue

@@ -87,7 +87,7 @@ func (c *circuit) recoveredShare(passed int64) uint32 {
 	if passed >= ramp || ramp <= 0 {
 		return fullShare
 	}
-	return max(leastShare, uint32(passed*fullShare/ramp))
+	return uint32(max(leastShare, passed*fullShare/ramp))
 }
 
 // startProbe takes the one try after a cool-down. The token gives it back.

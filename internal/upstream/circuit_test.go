@@ -131,6 +131,9 @@ func TestTheShareGrowsAfterACoolDown(t *testing.T) {
 	if !c.succeed(until+1, until) {
 		t.Fatal("the probe's answer did not end the cool-down")
 	}
+	if _, share := c.at(until - 1e9); share != leastShare { // the clock was set back
+		t.Errorf("share %d before it recovered", share)
+	}
 	before := uint32(0)
 	for i := range 20 {
 		standing, share := c.at(until + 1 + int64(i)*int64(time.Second))

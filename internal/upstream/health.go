@@ -64,6 +64,7 @@ type Event struct {
 // key itself.
 type Health struct {
 	clock   func() time.Time
+	started time.Time
 	random  func() uint64
 	observe func(Event)
 
@@ -129,6 +130,7 @@ func NewHealth(options HealthOptions) *Health {
 	if h.clock == nil {
 		h.clock = time.Now
 	}
+	h.started = h.clock()
 	if h.random == nil {
 		h.random = rand.Uint64
 	}
@@ -138,7 +140,9 @@ func NewHealth(options HealthOptions) *Health {
 	return h
 }
 
-func (h *Health) now() int64 { return h.clock().UnixNano() }
+// now goes on evenly where the clock does: a time of day that is set must not end or
+// prolong cool-downs.
+func (h *Health) now() int64 { return h.started.UnixNano() + int64(h.clock().Sub(h.started)) }
 
 // adopt finds what is known of the providers of a new configuration. Keys that were
 // refused are tried at once: that is what an operator loads a configuration for.

@@ -190,6 +190,15 @@ func TestCallersCannotSpoilAModelWithMadeUpNames(t *testing.T) {
 	if len(w.events) != 1 || w.events[0].Model != "gpt-4o" {
 		t.Errorf("%+v", w.events)
 	}
+	// What the operator has written down counts, whatever its name.
+	w.catalogue = catalogue(t, []*Provider{openai}, Alias{Name: "mine", Targets: []Target{to(openai, "gpt-4.1-2031-01-01")}})
+	w.selector = NewSelector(w.catalogue, w.health, SelectorOptions{})
+	for range 3 {
+		_ = call("mine", ModelMissing)
+	}
+	if len(w.events) != 2 || w.events[1].Model != "gpt-4.1" {
+		t.Errorf("%+v", w.events)
+	}
 }
 
 func TestHealthOutlivesConfigurations(t *testing.T) {

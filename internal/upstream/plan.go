@@ -250,7 +250,7 @@ func (c *Call) failed(outcome Outcome, now int64) {
 		circuit = &to.key.circuit
 		event.Change, event.Key = KeyRefused, to.key.label()
 	case ofModel:
-		if outcome.Result == ModelMissing && c.Model != to.state.model {
+		if outcome.Result == ModelMissing && c.plan.routes.targets[to.target].callers && c.Model != to.state.model {
 			return // a dated name, or one of a pattern: callers can make those up
 		}
 		event.Key, event.Model = to.key.label(), to.state.model
