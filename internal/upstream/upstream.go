@@ -32,6 +32,9 @@
 //			class := dialect.ClassifyProviderError(d, response.StatusCode, body)
 //			call.Done(upstream.Outcome{Result: upstream.ResultOf(class, response.StatusCode),
 //				Wait: dialect.ProviderWait(response.Header, body, now)})
+//			if class.CallersOwn() {
+//				break                          // it would be the same everywhere
+//			}
 //			continue
 //		}
 //		call.Answered(dialect.ReadRateLimits(response.Header, now)) // at the first content
