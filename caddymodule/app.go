@@ -276,6 +276,7 @@ func (a *App) open() error {
 	if err := a.runtime.start(a); err != nil {
 		return err
 	}
+	a.adoptCatalogue()
 	a.followPrices()
 	return nil
 }

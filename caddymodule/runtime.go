@@ -13,6 +13,7 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/ledger"
 )
 
@@ -52,6 +53,8 @@ type runtime struct {
 	// silent tells that the store did not answer when it was last asked.
 	silent atomic.Bool
 
+	// health is what was learnt of the providers since the process began.
+	health       *upstream.Health
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
@@ -78,6 +81,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
 		}
+		rt.health = upstream.NewHealth(upstream.HealthOptions{Observe: rt.logHealth})
 		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil
