@@ -106,6 +106,8 @@ func (f *failure) reason() string {
 	switch {
 	case f.err == nil:
 		return f.class.String()
+	case errors.Is(f.err, upstream.ErrAddressRefused):
+		return "its name leads to a private network, and its block does not say private"
 	case errors.As(f.err, &dns):
 		return "name not found"
 	case errors.As(f.err, &certificate), errors.As(f.err, &authority):

@@ -28,7 +28,7 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 		return nil, err
 	}
 	return ex.app.catalogues.selector.Load().Plan(model, upstream.Request{
-		Dialect: ex.dialect, Preferences: preferences,
+		Dialect: ex.dialect, Preferences: preferences, DataPolicy: ex.app.dataPolicy,
 	})
 }
 
