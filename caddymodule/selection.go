@@ -46,7 +46,7 @@ func (rt *runtime) logHealth(event upstream.Event) {
 	case upstream.Recovered:
 		logger.Info("a provider answers again", fields...)
 	case upstream.KeyRefused:
-		logger.Error("a provider refuses a key or its account: replace the key, or add credit there",
+		logger.Warn("a provider refuses a key or its account: replace the key, or add credit there",
 			append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))...)
 	default:
 		logger.Warn("a provider is left alone for a time",

@@ -170,10 +170,13 @@ func (c *circuit) fail(now, began int64, result Result, asked time.Duration, ran
 	}
 	coolDowns := c.coolDowns.Add(1)
 	wait := min(f.base<<min(coolDowns-1, 20), f.most)
-	wait = max(wait, asked)
-	// Up to a quarter later, never earlier than asked for.
-	late, _ := bits.Mul64(random, uint64(wait/4)+1)
-	until = now + int64(wait) + int64(late)
+	until = now + int64(asked)
+	if wait > asked {
+		// Up to a quarter later. What the provider asks for is kept to the letter, as
+		// callers may be told to come back then.
+		late, _ := bits.Mul64(random, uint64(wait/4)+1)
+		until = now + int64(wait) + int64(late)
+	}
 	c.result.Store(uint32(result))
 	if asked > 0 {
 		c.lastResorts.Store(0)

@@ -57,9 +57,13 @@ func TestCoolDownsGrowAndSpread(t *testing.T) {
 		}
 		at = until + 1
 	}
-	var d circuit
-	if until, _ := d.fail(second(0), second(0), RateLimited, 40*time.Second, math.MaxUint64); until < second(49) || until > second(50.1) {
-		t.Errorf("spread until %v", time.Duration(until-second(0)))
+	// Our guesses are spread; what a provider asks for is kept to the letter.
+	for asked, want := range map[time.Duration]float64{0: 1.25, 40 * time.Second: 40} {
+		var d circuit
+		until, _ := d.fail(second(0), second(0), RateLimited, asked, math.MaxUint64)
+		if difference := until - second(want); difference < -int64(time.Millisecond) || difference > int64(time.Millisecond) {
+			t.Errorf("asked for %v: left alone for %v", asked, time.Duration(until-second(0)))
+		}
 	}
 	for result, row := range map[Result]struct{ asked, want time.Duration }{
 		RateLimited: {100 * time.Hour, time.Hour}, Overloaded: {time.Hour, time.Minute}, Refused: {100 * time.Hour, time.Minute}, Failed: {time.Millisecond, time.Second},
