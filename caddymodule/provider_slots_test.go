@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -85,6 +86,45 @@ func TestAPanicFreesThePlaceAtTheProvider(t *testing.T) {
 	}
 	if n := len(g.provider.Requests()); n != len(wireStreams)+len(wireDocuments) {
 		t.Errorf("%d requests reached the provider", n)
+	}
+}
+
+// The provider's place is free again too after a panic before there is an answer.
+func TestAPanicBeforeTheAnswerFreesThePlace(t *testing.T) {
+	g := startGateway(t, gatewayOptions{site: strings.Replace(strings.Replace(exactSite, "\tfaregate_probe\n", "", 1), "faregate_meter\n", "faregate_meter\n\tfaregate_probe\n", 1)})
+	probeWith(t, func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		ex := exchangeOf(r.Context())
+		body := ex.body
+		ex.body = nil
+		defer func() { ex.body = body }()
+		return next.ServeHTTP(w, r)
+	})
+	if got := g.call(chatJSON.path, chatJSON.body); got.status != http.StatusInternalServerError {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if n := g.running(); n != 0 {
+		t.Errorf("%d requests count as running", n)
+	}
+}
+
+// An answer without any content is one, and ends a cool-down when it has come whole.
+func TestAnEmptyAnswerEndsACoolDown(t *testing.T) {
+	for _, w := range []wire{chatJSON, chatStream} {
+		g := startGateway(t, gatewayOptions{})
+		forward := g.steppedHealth()
+		g.provider.Add(
+			simulator.Step{Response: rateLimited(30)},
+			simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{Silent: true, NoUsage: true}}},
+		)
+		g.call(w.path, w.body)
+		forward(31 * time.Second)
+		if got := g.call(w.path, w.body); got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", w.name, got.status, got.body)
+		}
+		waitFor(t, "the answer to count", func() bool {
+			left := g.theRuntime().health.View().CoolDowns
+			return len(left) == 1 && left[0].Recovered
+		})
 	}
 }
 
