@@ -212,6 +212,7 @@ func watchClient(ex *Exchange, cancel context.CancelFunc) *clientWatch {
 }
 
 func (t *Transport) logFailure(ex *Exchange, target upstream.Attempt, failed *failure) {
+	measured.failed(target.Provider.Name, failed)
 	t.app.logger.Warn("attempt failed",
 		zap.String("request_id", ex.id), zap.String("provider", target.Provider.Name),
 		zap.Stringer("key", target.Credential), zap.Int("status", failed.status),

@@ -112,7 +112,9 @@ func (s *settlement) settle(a answer) error {
 	defer s.hold.Release() // does nothing after Settle, and frees the hold if that refuses
 	held := s.hold.Amount()
 	cost := s.fill(a)
+	began := s.now()
 	err := s.hold.Settle(context.Background(), &s.record)
+	took := s.now().Sub(began)
 	if err != nil {
 		s.record.Cost, s.record.Shortfall = 0, 0
 		s.record.Status, s.record.Basis = metering.StatusInterrupted, metering.BasisInterrupted
@@ -120,6 +122,7 @@ func (s *settlement) settle(a answer) error {
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
 	logRequest(s.logger, &s.record)
+	measured.settled(&s.record, took)
 	if err == nil && s.record.Cost > held {
 		s.alarm(held, s.feature(held, cost))
 	}
