@@ -64,6 +64,10 @@ type App struct {
 	// lock the address for ten seconds, and for twice as long each further time.
 	Lockout string `json:"lockout,omitempty"`
 
+	// What every provider must have promised of what it is sent, to get requests: zdr,
+	// no_training, retains or unknown. Default: unknown, nothing.
+	DataPolicy string `json:"data_policy,omitempty"`
+
 	// A price file, whose prices take precedence over those that come with Faregate.
 	// It is read again when it changes. Default: none.
 	Prices string `json:"prices,omitempty"`
@@ -81,6 +85,7 @@ type App struct {
 	prices     *price.Source
 	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
+	dataPolicy upstream.DataPolicy // that providers must have
 	simulators []*simulatorServer
 
 	// begin makes ready what requests need, once. Caddy starts apps in random order
@@ -158,6 +163,10 @@ func (a *App) check() error {
 	if err := a.checkLimits(); err != nil {
 		return err
 	}
+	var err error
+	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
+		return err
+	}
 	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
 		return fmt.Errorf("access_log %q: leave it out, or say caddy", a.AccessLog)
 	}
@@ -178,7 +187,7 @@ func (a *App) buildCatalogue() error {
 			continue
 		}
 		providers = append(providers, provider)
-		a.transports[provider] = newTransport()
+		a.transports[provider] = newTransport(provider.Private)
 	}
 	if len(providers) == 0 {
 		return errNoProvider
@@ -188,18 +197,8 @@ func (a *App) buildCatalogue() error {
 		alias := upstream.Alias{Name: configured.Name, Limits: upstream.Limits{
 			ContextLength: configured.ContextLength, OutputLimit: configured.OutputLimit,
 		}}
-		for _, target := range configured.To {
-			name, model, _ := strings.Cut(target, "/")
-			i := slices.IndexFunc(providers, func(p *upstream.Provider) bool { return p.Name == name })
-			if i < 0 {
-				continue // disabled, as its key is unset; that was warned of
-			}
-			if model == "" {
-				model = configured.Name
-			}
-			alias.Targets = append(alias.Targets, upstream.Target{Provider: providers[i], Model: model})
-		}
-		if len(alias.Targets) == 0 {
+		alias.Tiers = configured.usableTiers(providers)
+		if len(alias.Tiers) == 0 {
 			a.logger.Warn("a model is left out, as none of its providers is usable", zap.String("model", configured.Name))
 			continue
 		}
@@ -232,7 +231,7 @@ func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
 		a.simulators = append(a.simulators, server)
 		return server.provider, nil
 	}
-	secrets, unset, err := configured.resolveKeys()
+	keys, unset, err := configured.resolveKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -240,24 +239,28 @@ func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
 		a.logger.Warn("a provider key is left out, as its environment variable is unset or empty",
 			zap.String("provider", configured.Name), zap.String("variable", name))
 	}
-	if len(secrets) == 0 {
+	if len(keys) == 0 {
 		return nil, nil
 	}
 	address, err := configured.address()
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", configured.Name, err)
 	}
-	known := wellKnownProviders[configured.Name]
-	spoken := known.dialect
-	if configured.Dialect != "" {
-		if spoken, err = parseDialect(configured.Dialect); err != nil {
+	known, isKnown := upstream.FindPreset(configured.Name)
+	options := known.Options()
+	if !isKnown {
+		spoken, err := parseDialect(configured.Dialect)
+		if err != nil {
 			return nil, err
 		}
+		options = upstream.ProviderOptions{Name: configured.Name, Dialects: []dialect.Dialect{spoken}, OldOutputCap: true}
 	}
-	return upstream.NewProvider(upstream.ProviderOptions{
-		Name: configured.Name, Dialects: []dialect.Dialect{spoken}, BaseURL: address, Secrets: secrets,
-		Profile: known.profile, OldOutputCap: known.baseURL == "", Models: configured.Models,
-	}), nil
+	options.BaseURL, options.Keys, options.Models = address, keys, configured.Models
+	options.Private = configured.onPrivateNetwork(address)
+	if options.DataPolicy, err = parseDataPolicy(configured.DataPolicy); err != nil {
+		return nil, err
+	}
+	return upstream.NewProvider(options), nil
 }
 
 // Start opens the store and makes the node known to it.
@@ -293,6 +296,7 @@ func (a *App) open() error {
 	if err := a.runtime.start(a); err != nil {
 		return err
 	}
+	a.adoptCatalogue()
 	a.followPrices()
 	return nil
 }

@@ -29,17 +29,18 @@ const (
 )
 
 // attempt sends the request to one provider. It returns either the response to
-// pass on, or how it failed.
-func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attempt, covered allowance) (*http.Response, *failure) {
+// pass on, whose body ends the call, or how it failed.
+func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, covered allowance) (*http.Response, *failure) {
+	target := call.Attempt
 	var outputCap int64
 	if covered.told {
 		outputCap = covered.outputCap
 	}
 	payload, err := ex.request.Body(dialect.Edit{
-		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(),
+		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(target.Provider),
 	})
 	if err != nil {
-		return nil, &failure{err: err}
+		return nil, unsent(err)
 	}
 	ex.body.keep(payload)
 	sending := ex.body.reader(payload)
@@ -52,38 +53,41 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 		leaving.stop()
 		cancel()
 		_ = sending.Close()
-		return nil, &failure{err: err}
+		return nil, unsent(err)
 	}
 	response, err := t.app.transportOf(target.Provider).RoundTrip(request)
 	ex.sent = sending.sent()
 	if err != nil {
 		leaving.stop()
 		cancel()
-		return nil, &failure{err: err, retryable: true}
+		return nil, unanswered(err)
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		patience := time.AfterFunc(errorBodyPatience, cancel)
-		failed := readFailure(ex.dialect, response)
+		failed := readFailure(target.Dialect, response, t.app.now())
 		patience.Stop()
 		// A provider that quotes the key which it was shown must not give it away.
-		failed.passOn = failed.passOn && !bytes.Contains(failed.body, []byte(target.Credential.Secret()))
+		if secret := target.Credential.Secret(); secret != "" {
+			failed.passOn = failed.passOn && !bytes.Contains(failed.body, []byte(secret))
+		}
 		leaving.stop()
 		cancel()
 		return nil, failed
 	}
 	body := &responseBody{
 		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
+		call: call, limits: dialect.ReadProviderLimits(response.Header, t.app.now()),
 		status: response.StatusCode, length: response.ContentLength, drains: ex.drains, streams: ex.request.Stream,
 	}
 	framing, ok := framingOf(response.Header.Get("Content-Type"), ex.operation.AnswersRaw())
 	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
 		body.discard()
-		return nil, &failure{status: http.StatusBadGateway, retryable: true, class: dialect.ProviderInvalidAnswer}
+		return nil, inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
 	body.framing, body.streams = framing, body.streams || framing == usage.Raw
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
-		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
+		StripUsage: ex.injectUsage(target.Provider), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
@@ -94,8 +98,11 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 		}
 		return nil, failed
 	}
+	body.begun = true
+	body.tellAnswered()
 	if body.unsettled != nil {
 		body.discard()
+		call.Done(body.outcome())
 		ex.problem = unsettledProblem(body.unsettled).WithRequestID(ex.id)
 		return errorResponse(r, ex.dialect, ex.problem), nil
 	}
@@ -117,9 +124,9 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 
 // injectUsage tells whether the provider must be asked for usage that the caller
 // did not ask for.
-func (ex *Exchange) injectUsage() bool {
+func (ex *Exchange) injectUsage(provider *upstream.Provider) bool {
 	counted := ex.operation.Format == usage.OpenAIChat || ex.operation.Format == usage.OpenAICompletions
-	return counted && ex.request.Stream && !ex.request.IncludeUsage
+	return counted && ex.request.Stream && !ex.request.IncludeUsage && !provider.UsageUnasked
 }
 
 // providerRequest builds the request from allow-lists: nothing of the client's
@@ -127,7 +134,7 @@ func (ex *Exchange) injectUsage() bool {
 func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.Request, target upstream.Attempt,
 	payload []byte, sending *bodyReader,
 ) (*http.Request, error) {
-	address, err := dialect.ProviderURL(ex.operation, target.Provider.BaseURL(), target.Model, ex.request)
+	address, err := target.URL(ex.operation, ex.request)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +150,7 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	if key := header.Get("Idempotency-Key"); key != "" {
 		header["Idempotency-Key"] = []string{ownIdempotencyKey(ex.principal.AccountID, key)}
 	}
-	dialect.SetCredential(ex.dialect, header, target.Credential.Secret())
+	target.SetCredential(header)
 	request := (&http.Request{
 		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -35,13 +35,16 @@ func init() {
 //		provider   <name> {
 //			dialect  openai|anthropic|google
 //			base_url <address>
-//			api_key  <key...>
+//			api_key  <key> [weight <n>] [in_flight <n>]...
 //			models   <names...>
+//			data_policy zdr|no_training|retains|unknown
 //			insecure
+//			private
 //			simulator
 //		}
 //		model      <name> {
-//			to    <provider>[/<model>]...
+//			to       <provider>[/<model>] [weight <n>]...
+//			fallback <provider>[/<model>] [weight <n>]...
 //			price <class> <dollars per million tokens>... {
 //				above <tokens> <class> <dollars>...
 //				unit  <name> <dollars>
@@ -57,6 +60,7 @@ func init() {
 //		}
 //		client_limits { … } # rpm, tpm and concurrency of each client address
 //		lockout    off
+//		data_policy zdr|no_training|retains|unknown
 //		prices     <file>
 //		access_log caddy
 //	}
@@ -90,6 +94,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = app.parseClientLimits(d)
 		case "lockout":
 			err = app.parseLockout(d)
+		case "data_policy":
+			err = parsePolicyLine(d, &app.DataPolicy)
 		case "prices":
 			if app.Prices != "" {
 				err = d.Err("prices is given twice")
@@ -101,7 +107,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log")
 		}
 		if err != nil {
 			return nil, err
@@ -170,7 +176,10 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Err("provider needs a name, like: provider openai {env.OPENAI_API_KEY}")
 	}
-	provider := Provider{Name: d.Val(), APIKeys: d.RemainingArgs()}
+	provider := Provider{Name: d.Val()}
+	if err := provider.parseKeys(d, d.RemainingArgs()); err != nil {
+		return err
+	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		switch d.Val() {
 		case "dialect":
@@ -186,7 +195,9 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 			if len(keys) == 0 {
 				return d.Err("api_key takes one or more keys, each as {env.NAME} or {file./path}")
 			}
-			provider.APIKeys = append(provider.APIKeys, keys...)
+			if err := provider.parseKeys(d, keys); err != nil {
+				return err
+			}
 		case "models":
 			names := d.RemainingArgs()
 			if len(names) == 0 {
@@ -198,13 +209,22 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 				return d.Err("insecure takes no arguments")
 			}
 			provider.Insecure = true
+		case "private":
+			if d.NextArg() {
+				return d.Err("private takes no arguments")
+			}
+			provider.Private = true
+		case "data_policy":
+			if err := parsePolicyLine(d, &provider.DataPolicy); err != nil {
+				return err
+			}
 		case "simulator":
 			if d.NextArg() {
 				return d.Err("simulator takes no arguments")
 			}
 			provider.Simulator = true
 		default:
-			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, insecure or simulator")
+			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, insecure, private or simulator")
 		}
 	}
 	if err := provider.validate(); err != nil {
@@ -219,18 +239,27 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 
 func (a *App) parseModel(d *caddyfile.Dispenser) error {
 	var model Model
+	var tiers, fallbacks [][]Target
 	start := *d
 	if !d.AllArgs(&model.Name) {
 		return d.Err("model takes one name, and a block that says where it goes")
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		switch d.Val() {
-		case "to":
-			targets := d.RemainingArgs()
-			if len(targets) == 0 {
-				return d.Err("to takes one or more providers, each as NAME or NAME/MODEL")
+		case "to", "fallback":
+			into := &tiers
+			if d.Val() == "fallback" {
+				into = &fallbacks
 			}
-			model.To = append(model.To, targets...)
+			words := d.RemainingArgs()
+			if len(words) == 0 {
+				return d.Errf("%s takes one or more providers, each as NAME or NAME/MODEL", d.Val())
+			}
+			targets, err := parseTargets(d, words)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, targets...)
 		case "price":
 			if model.Price != nil {
 				return d.Err("price is given twice")
@@ -249,12 +278,13 @@ func (a *App) parseModel(d *caddyfile.Dispenser) error {
 				return err
 			}
 		default:
-			return unknownSubdirective(d, "model", "to, price, context_length or output_limit")
+			return unknownSubdirective(d, "model", "to, fallback, price, context_length or output_limit")
 		}
 	}
 	if slices.ContainsFunc(a.Models, func(m Model) bool { return m.Name == model.Name }) {
 		return start.WrapErr(model.errTwice())
 	}
+	model.goesTo(slices.Concat(tiers, fallbacks))
 	a.Models = append(a.Models, model)
 	return nil
 }

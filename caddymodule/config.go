@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -14,14 +15,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/price"
-	"github.com/faregate/faregate/metering/usage"
 )
 
 // Provider configures where requests go.
 type Provider struct {
-	// The provider's name. The well-known names openai, anthropic, google and
-	// xai bring their dialect, address and models with them.
+	// The provider's name. Well-known names, as openai, anthropic and google, bring
+	// their dialect, address and models with them.
 	Name string `json:"name"`
 
 	// The dialect that the provider speaks: openai, anthropic or google.
@@ -38,6 +39,9 @@ type Provider struct {
 	// A key whose environment variable is unset is left out with a warning.
 	APIKeys []string `json:"api_keys,omitempty"`
 
+	// Keys with a share or a bound of their own, beside those in api_keys.
+	Keys []Key `json:"keys,omitempty"`
+
 	// Names of models that the provider serves beside those that the price book
 	// lists for it.
 	Models []string `json:"models,omitempty"`
@@ -45,6 +49,15 @@ type Provider struct {
 	// Allows an http:// address that is not loopback. Prompts and the provider
 	// key then cross the network in clear.
 	Insecure bool `json:"insecure,omitempty"`
+
+	// Allows a base_url whose host is on this machine or on a private network. An
+	// address that is written there as a number, or localhost, needs no permission.
+	Private bool `json:"private,omitempty"`
+
+	// What the provider has promised of what it is sent: zdr (nothing is kept),
+	// no_training (kept for a time, not trained with), retains or unknown. Requests
+	// that require more go elsewhere. Default: unknown.
+	DataPolicy string `json:"data_policy,omitempty"`
 
 	// Makes this provider the built-in simulator: made-up answers for tries and
 	// tests, models simulator/* only, served to loopback clients only.
@@ -60,6 +73,10 @@ type Model struct {
 	// provider/model where the provider calls it otherwise.
 	To []string `json:"to,omitempty"`
 
+	// In place of to: tiers in order of preference, whose targets share the requests by
+	// their weights.
+	Tiers [][]Target `json:"tiers,omitempty"`
+
 	// The price, instead of the price book's.
 	Price *price.Definition `json:"price,omitempty"`
 
@@ -70,19 +87,6 @@ type Model struct {
 	// The longest answer that is asked for where the caller gives no cap, in tokens.
 	// Default: what the price book says, else 16,384.
 	OutputLimit int64 `json:"output_limit,omitempty"`
-}
-
-type wellKnown struct {
-	dialect dialect.Dialect
-	baseURL string
-	profile usage.Profile
-}
-
-var wellKnownProviders = map[string]wellKnown{
-	"openai":    {dialect: dialect.OpenAI, baseURL: "https://api.openai.com/v1"},
-	"anthropic": {dialect: dialect.Anthropic, baseURL: "https://api.anthropic.com"},
-	"google":    {dialect: dialect.Google, baseURL: "https://generativelanguage.googleapis.com"},
-	"xai":       {dialect: dialect.OpenAI, baseURL: "https://api.x.ai/v1", profile: usage.ProfileReasoningApart},
 }
 
 // simulatorName is what the simulator is called, and what the names of its models
@@ -124,8 +128,8 @@ func (p *Provider) validate() error {
 		return errors.New("a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it")
 	}
 	if p.Simulator {
-		if p.Dialect != "" || p.BaseURL != "" || len(p.APIKeys) > 0 || len(p.Models) > 0 {
-			return fmt.Errorf("provider %s: the simulator takes no dialect, address, key or models", p.Name)
+		if p.Dialect != "" || p.BaseURL != "" || len(p.keys()) > 0 || len(p.Models) > 0 || p.DataPolicy != "" {
+			return fmt.Errorf("provider %s: the simulator takes no dialect, address, key, models or data policy", p.Name)
 		}
 		if p.Name != simulatorName {
 			// Under the name of another it would be taken for the one that serves its models.
@@ -133,7 +137,7 @@ func (p *Provider) validate() error {
 		}
 		return nil
 	}
-	known, isKnown := wellKnownProviders[p.Name]
+	known, isKnown := upstream.FindPreset(p.Name)
 	if !isKnown && p.Dialect == "" {
 		if p.Name == simulatorName {
 			return fmt.Errorf("provider %s: write the word simulator into a block of its own, { … }, for made-up answers", p.Name)
@@ -146,25 +150,23 @@ func (p *Provider) validate() error {
 		if err != nil {
 			return fmt.Errorf("provider %s: %w", p.Name, err)
 		}
-		if isKnown && spoken != known.dialect {
-			return fmt.Errorf("provider %s speaks the %s dialect; give a provider of another dialect another name", p.Name, known.dialect)
+		if isKnown && spoken != known.Dialect {
+			return fmt.Errorf("provider %s speaks the %s dialect; give a provider of another dialect another name", p.Name, known.Dialect)
 		}
 	}
-	if p.BaseURL == "" && !isKnown {
-		return fmt.Errorf("provider %s: base_url is missing, like https://llm.example.com/v1", p.Name)
+	if p.BaseURL == "" && known.BaseURL == "" {
+		return fmt.Errorf("provider %s: base_url is missing, like %s", p.Name, cmp.Or(known.BaseURLLike, "https://llm.example.com/v1"))
 	}
 	if p.BaseURL != "" {
 		if _, err := p.address(); err != nil {
 			return fmt.Errorf("provider %s: %w", p.Name, err)
 		}
 	}
-	if len(p.APIKeys) == 0 {
-		return fmt.Errorf("provider %s: its API key is missing, like {env.%s_API_KEY}", p.Name, strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_")))
+	if err := p.checkKeys(known, isKnown); err != nil {
+		return err
 	}
-	for _, key := range p.APIKeys {
-		if !secretPlaceholder.MatchString(key) {
-			return fmt.Errorf("provider %s: %w", p.Name, errSecretInClear)
-		}
+	if _, err := parseDataPolicy(p.DataPolicy); err != nil {
+		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
 	for _, name := range p.Models {
 		if !dialect.ValidModelName(name) {
@@ -178,7 +180,8 @@ func (p *Provider) validate() error {
 func (p *Provider) address() (*url.URL, error) {
 	text := p.BaseURL
 	if text == "" {
-		text = wellKnownProviders[p.Name].baseURL
+		known, _ := upstream.FindPreset(p.Name)
+		text = known.BaseURL
 	}
 	address, err := url.Parse(text)
 	if err != nil || address.Host == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
@@ -193,14 +196,19 @@ func (p *Provider) address() (*url.URL, error) {
 		return nil, errors.New("base_url is plain http, so that prompts and the provider key would cross the network in clear: " +
 			"use https, or say insecure if that network is yours alone")
 	}
-	return address, nil
+	return address, checkAddress(address)
 }
 
-// resolveKeys returns the keys' secrets. A key whose environment variable is
-// unset is reported in unset; an empty or missing file is an error.
-func (p *Provider) resolveKeys() (secrets, unset []string, err error) {
+// resolveKeys returns the keys with their secrets. A key whose environment variable
+// is unset is reported in unset; an empty or missing file is an error.
+func (p *Provider) resolveKeys() (resolved []upstream.KeyOptions, unset []string, err error) {
 	replacer := caddy.NewReplacer()
-	for _, placeholder := range p.APIKeys {
+	keys := p.keys()
+	if len(keys) == 0 {
+		return []upstream.KeyOptions{{}}, nil, nil // it wants none
+	}
+	for _, key := range keys {
+		placeholder := key.APIKey
 		name, isEnvironment := strings.CutPrefix(strings.Trim(placeholder, "{}"), "env.")
 		if isEnvironment {
 			if os.Getenv(name) == "" {
@@ -218,9 +226,9 @@ func (p *Provider) resolveKeys() (secrets, unset []string, err error) {
 		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return nil, nil, fmt.Errorf("provider %s: %s holds white space or control characters, so it is no API key", p.Name, placeholder)
 		}
-		secrets = append(secrets, secret)
+		resolved = append(resolved, upstream.KeyOptions{Secret: secret, Weight: key.Weight, InFlight: key.InFlight})
 	}
-	return secrets, unset, nil
+	return resolved, unset, nil
 }
 
 func (p *Provider) errTwice() error {
@@ -232,13 +240,14 @@ func (m *Model) validate(providers []Provider) error {
 	if !dialect.ValidModelName(m.Name) {
 		return errModelName(m.Name)
 	}
-	if len(m.To) == 0 {
-		return fmt.Errorf("model %s: say where it goes, like: to openai/gpt-5.4", m.Name)
+	if err := m.checkTiers(); err != nil {
+		return err
 	}
 	if m.ContextLength < 0 || m.ContextLength > maxLimit || m.OutputLimit < 0 || m.OutputLimit > maxLimit {
 		return fmt.Errorf("model %s: context_length and output_limit are numbers of tokens, 1 to %d", m.Name, maxLimit)
 	}
-	for _, target := range m.To {
+	for _, stated := range slices.Concat(m.tiers()...) {
+		target := stated.To
 		name, model, named := strings.Cut(target, "/")
 		i := slices.IndexFunc(providers, func(p Provider) bool { return p.Name == name })
 		if i < 0 {
@@ -275,9 +284,9 @@ func parseDialect(name string) (dialect.Dialect, error) {
 }
 
 func wellKnownNames() []string {
-	names := make([]string, 0, len(wellKnownProviders))
-	for name := range wellKnownProviders {
-		names = append(names, name)
+	var names []string
+	for _, known := range upstream.Presets() {
+		names = append(names, known.Name)
 	}
 	slices.Sort(names)
 	return names

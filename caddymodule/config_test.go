@@ -31,6 +31,8 @@ func TestProviderMistakes(t *testing.T) {
 	const plain = "base_url is plain http, so that prompts and the provider key would cross the network in clear: " +
 		"use https, or say insecure if that network is yours alone"
 	const badName = "a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it"
+	const weight = "weight takes a whole number from 1 to 1000, after what it belongs to"
+	const policy = "a data policy is one of zdr, no_training, retains and unknown"
 	house := func(lines ...string) string {
 		return "provider house {\n" + strings.Join(lines, "\n") + "\n}"
 	}
@@ -45,14 +47,14 @@ func TestProviderMistakes(t *testing.T) {
 			"provider openai: its API key is missing, like {env.OPENAI_API_KEY}, at Caddyfile:3",
 		},
 		{"key for a name", "provider " + secretInClear + " openai", badName + ", at Caddyfile:3"},
-		{"key for a subdirective", "provider openai {\n" + secretInClear + "\n}", "this is no subdirective of provider: use dialect, base_url, api_key, models, insecure or simulator, at Caddyfile:4"},
+		{"key for a subdirective", "provider openai {\n" + secretInClear + "\n}", "this is no subdirective of provider: use dialect, base_url, api_key, models, data_policy, insecure, private or simulator, at Caddyfile:4"},
 		{"key for a dialect", house("dialect "+secretInClear, "api_key {env.A}", "base_url https://a.example"), "provider house: dialect must be openai, anthropic or google, at Caddyfile:3"},
 		{"no name", "provider", "provider needs a name, like: provider openai {env.OPENAI_API_KEY}, at Caddyfile:3"},
 		{"capital in the name", "provider OpenAI {env.A}", badName + ", at Caddyfile:3"},
 		{"slash in the name", "provider open/ai {env.A}", badName + ", at Caddyfile:3"},
 		{
-			"unknown without a dialect", "provider mistral {env.A}",
-			"provider mistral is not a well-known one (anthropic, google, openai, xai): say its dialect (openai, anthropic or google) and its base_url, at Caddyfile:3",
+			"unknown without a dialect", "provider house {env.A}",
+			"provider house is not a well-known one (anthropic, azure-openai, azure-openai-deployments, cerebras, deepseek, google, groq, mistral, ollama, openai, openrouter, perplexity, together, vllm, xai): say its dialect (openai, anthropic or google) and its base_url, at Caddyfile:3",
 		},
 		{"simulator without a block", "provider simulator", "provider simulator: write the word simulator into a block of its own, { … }, for made-up answers, at Caddyfile:3"},
 		{
@@ -84,16 +86,28 @@ func TestProviderMistakes(t *testing.T) {
 		{"unreadable address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com:port/"+secretInClear), "provider house: " + noAddress + ", at Caddyfile:3"},
 		{"bad model name", house("dialect openai", "api_key {env.A}", "base_url https://a.example", "models a ../b"), `provider house: "../b" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:3`},
 		{"twice", "provider openai {env.A}\nprovider openai {env.B}", "provider openai is configured twice; give it several keys instead, or another name, at Caddyfile:4"},
-		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, insecure or simulator, at Caddyfile:4`},
+		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, data_policy, insecure, private or simulator, at Caddyfile:4`},
 		{"dialect without a value", house("dialect"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"two dialects", house("dialect openai google"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"base_url without a value", house("base_url"), "base_url takes one address, like https://llm.example.com/v1, at Caddyfile:4"},
 		{"api_key without a value", house("api_key"), "api_key takes one or more keys, each as {env.NAME} or {file./path}, at Caddyfile:4"},
+		{"address of a machine's credentials", house("dialect openai", "api_key {env.A}", "base_url https://169.254.169.254/v1"), "provider house: base_url: 169.254.169.254 is an address at which no provider can be, at Caddyfile:3"},
+		{"without the customer's own address", "provider azure-openai {env.A}", "provider azure-openai: base_url is missing, like https://RESOURCE.openai.azure.com/openai/v1, at Caddyfile:3"},
+		{"weight without a key", "provider openai weight 3 {env.A}", weight + ", at Caddyfile:3"},
+		{"weight of nothing", house("api_key {env.A} weight 0"), weight + ", at Caddyfile:4"},
+		{"weight beyond all", house("api_key {env.A} weight 1001"), weight + ", at Caddyfile:4"},
+		{"two weights", house("api_key {env.A} weight 3 weight 3"), weight + ", at Caddyfile:4"},
+		{"key for a weight", house("api_key {env.A} weight " + secretInClear), weight + ", at Caddyfile:4"},
+		{"in_flight without a number", house("api_key {env.A} in_flight {env.B}"), "in_flight takes a whole number of requests from 1 to 1000000, after the key that it belongs to, at Caddyfile:4"},
+		{"literal key with a weight", house("dialect openai", "base_url https://a.example", "api_key "+secretInClear+" weight 3"), "provider house: " + inClear + ", at Caddyfile:3"},
+		{"unknown data policy", house("data_policy none"), policy + ", at Caddyfile:4"},
+		{"two data policies", house("data_policy zdr", "data_policy zdr"), "data_policy is given twice, at Caddyfile:5"},
+		{"private with a value", house("private yes"), "private takes no arguments, at Caddyfile:4"},
 		{"models without a value", house("models"), "models takes one or more names of models, at Caddyfile:4"},
 		{"insecure with a value", house("insecure " + secretInClear), "insecure takes no arguments, at Caddyfile:4"},
 		{"simulator with a value", house("simulator on"), "simulator takes no arguments, at Caddyfile:4"},
-		{"simulator with a key", "provider simulator {env.A} {\nsimulator\n}", "provider simulator: the simulator takes no dialect, address, key or models, at Caddyfile:3"},
-		{"simulator with models", "provider simulator {\nsimulator\nmodels simulator/large\n}", "provider simulator: the simulator takes no dialect, address, key or models, at Caddyfile:3"},
+		{"simulator with a key", "provider simulator {env.A} {\nsimulator\n}", "provider simulator: the simulator takes no dialect, address, key, models or data policy, at Caddyfile:3"},
+		{"simulator with models", "provider simulator {\nsimulator\nmodels simulator/large\n}", "provider simulator: the simulator takes no dialect, address, key, models or data policy, at Caddyfile:3"},
 		{"simulator under a well-known name", "provider openai {\nsimulator\n}", "provider openai: the simulator must be called simulator, as its models are, at Caddyfile:3"},
 	})
 }
@@ -114,11 +128,15 @@ func TestModelMistakes(t *testing.T) {
 		{"no block", provider + "model own", "model own: say where it goes, like: to openai/gpt-5.4, at Caddyfile:4"},
 		{"no to", provider + "model own {\nprice input 1 output 2\n}", "model own: say where it goes, like: to openai/gpt-5.4, at Caddyfile:4"},
 		{"empty to", provider + "model own {\nto\n}", "to takes one or more providers, each as NAME or NAME/MODEL, at Caddyfile:5"},
+		{"empty fallback", model("fallback"), "fallback takes one or more providers, each as NAME or NAME/MODEL, at Caddyfile:6"},
+		{"unknown provider to fall back to", model("fallback house/large-2"), `model own goes to "house/large-2", but no provider "house" is configured, at Caddyfile:4`},
+		{"weight without a target", model("fallback weight 3"), "weight takes a whole number from 1 to 1000, after what it belongs to, at Caddyfile:6"},
+		{"weight without a number", model("fallback openai weight"), "weight takes a whole number from 1 to 1000, after what it belongs to, at Caddyfile:6"},
 		{"unknown provider", provider + "model own {\nto openai\nto house/large-2\n}", `model own goes to "house/large-2", but no provider "house" is configured, at Caddyfile:4`},
 		{"bad target model", provider + "model own {\nto openai/../files\n}", `model own goes to "openai/../files", but "../files" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"target without a model name", provider + "model own {\nto openai/\n}", `model own goes to "openai/", but "" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"twice", model() + "\nmodel own {\nto openai\n}", "model own is configured twice, at Caddyfile:8"},
-		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to, price, context_length or output_limit, at Caddyfile:6`},
+		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to, fallback, price, context_length or output_limit, at Caddyfile:6`},
 		{"alias to the simulator", "provider simulator {\nsimulator\n}\nmodel gpt-5.4 {\nto simulator/large\n}", "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares, at Caddyfile:6"},
 
 		{"output limit of nothing", model("output_limit 0"), "output_limit takes one number of tokens, like: output_limit 128000, at Caddyfile:6"},
@@ -158,8 +176,10 @@ func TestOptionMistakes(t *testing.T) {
 	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, prices or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, prices or access_log, at Caddyfile:3"},
+		{"unknown data policy", "data_policy secret", "a data policy is one of zdr, no_training, retains and unknown, at Caddyfile:3"},
+		{"data_policy without a value", "data_policy", "data_policy takes one of zdr, no_training, retains and unknown, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
 		{"prices without a file", "prices", "prices takes one price file, like: prices /etc/caddy/prices.json, at Caddyfile:3"},

@@ -34,7 +34,7 @@ type Exchange struct {
 	body      *requestBody
 	catalogue *upstream.Catalogue // with the prices that the request began with
 	model     *upstream.Model
-	attempts  []upstream.Attempt
+	plan      *upstream.Plan
 
 	settlement *settlement
 	// drains tells whether the provider's answer is read to its end after the client

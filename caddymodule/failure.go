@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
 )
 
 // failure is an attempt that gave no answer to pass on, or a provider's error.
@@ -21,11 +23,29 @@ type failure struct {
 	class     dialect.ProviderErrorClass
 	passOn    bool // the error is the caller's own business: pass it on as it is
 	retryable bool
-	err       error
+	// outcome is what it tells of the provider's health; nothing where nothing was sent.
+	outcome upstream.Outcome
+	err     error
+}
+
+// unsent is a failure of ours before anything was sent.
+func unsent(err error) *failure { return &failure{err: err} }
+
+// unanswered is a failure to send a request or to get an answer to it.
+func unanswered(err error) *failure {
+	return &failure{err: err, retryable: true, outcome: upstream.Outcome{Result: upstream.ResultOfError(err)}}
+}
+
+// inAnswer is a failure under a status of success.
+func inAnswer(class dialect.ProviderErrorClass, status int) *failure {
+	return &failure{
+		status: status, class: class, retryable: class.Retryable(),
+		outcome: upstream.Outcome{Result: upstream.ResultOf(class, 0)},
+	}
 }
 
 // readFailure reads a provider's error and decides what becomes of it.
-func readFailure(d dialect.Dialect, response *http.Response) *failure {
+func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *failure {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody+1))
 	_ = response.Body.Close()
 	complete := len(body) <= maxErrorBody
@@ -34,6 +54,12 @@ func readFailure(d dialect.Dialect, response *http.Response) *failure {
 	f.class = dialect.ClassifyProviderError(d, response.StatusCode, body)
 	f.retryable = f.class.Retryable()
 	f.passOn = complete && f.class == dialect.ProviderCallerError
+	f.outcome = upstream.Outcome{
+		Result: upstream.ResultOf(f.class, f.status), Limits: dialect.ReadProviderLimits(response.Header, now),
+	}
+	if !f.class.CallersOwn() {
+		f.outcome.Wait = dialect.ProviderWait(response.Header, body, now)
+	}
 	return f
 }
 
@@ -65,10 +91,7 @@ func (f *failure) response(r *http.Request, d dialect.Dialect) *http.Response {
 func (f *failure) problem(requestID string) *dialect.Error {
 	problem := dialect.NewError(f.class.Code())
 	problem.RequestID = requestID
-	problem.RetryAfter = dialect.RetryAfter(f.header)
-	if problem.RetryAfter == 0 {
-		problem.RetryAfter = dialect.RetryAfterBody(f.body)
-	}
+	problem.RetryAfter = f.outcome.Wait
 	return problem
 }
 
@@ -83,6 +106,8 @@ func (f *failure) reason() string {
 	switch {
 	case f.err == nil:
 		return f.class.String()
+	case errors.Is(f.err, upstream.ErrAddressRefused):
+		return "its name leads to a private network, and its block does not say private"
 	case errors.As(f.err, &dns):
 		return "name not found"
 	case errors.As(f.err, &certificate), errors.As(f.err, &authority):

@@ -30,17 +30,18 @@ type shortageError struct {
 func (e *shortageError) Unwrap() error { return e.InsufficientError }
 
 // place holds for the first attempt that can be paid for, in order of the plan, and
-// takes those before it from the plan.
+// leaves those before it out of the plan.
 func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 	var refusal error
 	var short *shortageError
 	patient := true
-	for i, attempt := range ex.attempts {
+	for _, attempt := range ex.plan.Targets() {
 		wanted, err := ex.admissible(rates, attempt)
 		if err != nil {
 			if refusal == nil {
 				refusal = err
 			}
+			ex.plan.LeaveOut(attempt)
 			continue
 		}
 		least, err := wanted.lowered(rates, ex.leastCap(wanted))
@@ -48,14 +49,15 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 			return nil, err
 		}
 		if short != nil && least.amount >= short.least {
+			ex.plan.LeaveOut(attempt)
 			continue // no cheaper than what was refused
 		}
 		began := ex.app.now()
 		hold, err := ex.placeFor(rates, wanted, least, patient)
 		if !errors.As(err, &short) {
-			ex.attempts = ex.attempts[i:]
 			return hold, err
 		}
+		ex.plan.LeaveOut(attempt)
 		refusal = err
 		patient = patient && ex.app.now().Sub(began) < waitedLong
 	}

@@ -16,6 +16,8 @@ import (
 type catalogues struct {
 	of      func(*price.Book) (*upstream.Catalogue, error)
 	present atomic.Pointer[upstream.Catalogue]
+	// selector is the present catalogue's, once the simulators have addresses.
+	selector atomic.Pointer[upstream.Selector]
 
 	mutex     sync.Mutex
 	stop      chan struct{} // nil before the prices are followed
@@ -81,7 +83,9 @@ func (c *catalogues) stopFollowing() {
 func (a *App) refreshPrices() {
 	changed, err := a.prices.Refresh()
 	if changed {
-		err = a.priceCatalogue()
+		if err = a.priceCatalogue(); err == nil {
+			a.adoptCatalogue()
+		}
 	}
 	switch {
 	case err != nil:

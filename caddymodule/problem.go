@@ -57,6 +57,7 @@ var codes = []struct {
 	{context.DeadlineExceeded, dialect.CodeStoreUnavailable},
 	{upstream.ErrUnknownModel, dialect.CodeModelUnknown},
 	{upstream.ErrNoPrice, dialect.CodeNoPrice},
+	{upstream.ErrCapability, dialect.CodeUnsupported},
 	{errNoPrice, dialect.CodeNoPrice},
 	{errModelNotAllowed, dialect.CodeModelNotAllowed},
 	{errBodyTooLarge, dialect.CodeBodyTooLarge},
@@ -100,6 +101,9 @@ func problemOf(d dialect.Dialect, err error) *dialect.Error {
 			"The request refers to images or files that are not in it, or uses tools of the provider, and this model's input limit is not known, so its price cannot be bounded. Send everything in the request.")
 	case errors.As(err, &otherDialect):
 		return dialect.NewError(dialect.CodeModelUnknown).WithMessage(otherDialect.Error())
+	}
+	if problem := refuseProviders(err); problem != nil {
+		return problem
 	}
 	for _, known := range codes {
 		if errors.Is(err, known.err) {

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/faregate/faregate/internal/upstream"
 )
 
 const (
@@ -13,9 +15,11 @@ const (
 
 // newTransport makes the connections to one provider. They are apart from other
 // providers', so that one that hangs takes no connection from another, and they
-// take no proxy from the environment: prompts go where the configuration says.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: dialPatience, KeepAlive: 30 * time.Second}
+// take no proxy from the environment: prompts go where the configuration says. A
+// provider that is not private is not dialled on this machine or a private network,
+// whatever its name leads to. Redirects are answers like others, and not followed.
+func newTransport(private bool) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialPatience, KeepAlive: 30 * time.Second, Control: upstream.GuardDial(private)}
 	return &http.Transport{
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   dialPatience,

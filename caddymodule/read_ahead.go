@@ -42,7 +42,7 @@ func (b *responseBody) beginDocument() *failure {
 	case failed != nil || b.ended == nil || b.exchange.clientLeft():
 		return failed
 	case b.meter.Report().Err != nil:
-		return &failure{status: http.StatusBadGateway, class: dialect.ProviderInvalidAnswer, retryable: true}
+		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
 	whole := b.pending
 	b.conclude()
@@ -85,7 +85,7 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 		case b.meter.Failed() && !b.meter.Content():
 			return b.failedEarly()
 		case b.broke():
-			return &failure{err: b.ended, retryable: true}
+			return unanswered(b.ended)
 		case b.ended != nil, enough():
 			return nil
 		}
@@ -112,5 +112,5 @@ func (b *responseBody) failedEarly() *failure {
 	if class.CallersOwn() {
 		return nil
 	}
-	return &failure{status: class.Status(), class: class, retryable: class.Retryable()}
+	return inAnswer(class, class.Status())
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/usage"
 )
@@ -34,6 +35,8 @@ type responseBody struct {
 	leaving    *clientWatch
 	exchange   *Exchange // nil once the handler has ended
 	settlement *settlement
+	call       *upstream.Call // to the provider; it ends with the body, however that ends
+	limits     dialect.ProviderLimits
 	meter      *usage.Meter
 	framing    usage.Framing
 	status     int
@@ -48,6 +51,8 @@ type responseBody struct {
 	ended      error             // how the source ended; nil while it goes on
 	firstToken time.Time
 	endTimer   *time.Timer
+	begun      bool // it is the answer that is passed on
+	answered   bool // the provider's health knows of it
 	passed     bool // the client was given something
 	finished   bool // nothing more to hand over than pending
 	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
@@ -127,6 +132,7 @@ func (b *responseBody) observe() {
 	if b.firstToken.IsZero() && b.meter.Content() {
 		b.firstToken = b.settlement.now()
 	}
+	b.tellAnswered()
 	switch {
 	case b.endTimer != nil && len(b.pending) > 0:
 		// Some servers give every chunk a finish reason: it goes on.
@@ -213,15 +219,18 @@ func (b *responseBody) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.settlement.isClaimed() {
+	claimed := b.settlement.isClaimed()
+	if b.drains && !claimed {
+		b.exchange = nil
+		go b.drain() // bounded by the client watch and maxDrain; the runtime waits for its settlement
+		return nil
+	}
+	defer b.call.Done(upstream.Outcome{}) // should anything panic; else it has ended
+	if claimed {
 		b.letGo()
 		return nil
 	}
 	b.exchange = nil
-	if b.drains {
-		go b.drain() // bounded by the client watch and maxDrain; the runtime waits for its settlement
-		return nil
-	}
 	b.cancel()
 	b.awaitRead()
 	b.settleLeft()
@@ -231,6 +240,7 @@ func (b *responseBody) Close() error {
 
 // drain reads on for the usage after the client has left.
 func (b *responseBody) drain() {
+	defer b.call.Done(upstream.Outcome{}) // after a panic; else it has ended
 	defer func() {
 		if recover() == nil {
 			return
@@ -273,6 +283,7 @@ func (b *responseBody) letGo() {
 	b.stopTimers()
 	_ = b.source.Close()
 	b.cancel()
+	b.call.Done(b.outcome())
 }
 
 func (b *responseBody) awaitRead() {

@@ -131,17 +131,17 @@ func (h *Route) plan(ex *Exchange) error {
 	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
 		return errModelNotAllowed
 	}
-	attempts, err := model.Plan(ex.dialect)
+	if model.Simulator() && !h.local {
+		return upstream.ErrUnknownModel
+	}
+	plan, err := ex.planFor(model)
 	if errors.Is(err, upstream.ErrOtherDialect) {
 		return &otherDialectError{dialects: model.Dialects()}
 	}
 	if err != nil {
 		return err
 	}
-	if model.Simulator() && !h.local {
-		return upstream.ErrUnknownModel
-	}
-	ex.catalogue, ex.model, ex.attempts = catalogue, model, attempts
+	ex.catalogue, ex.model, ex.plan = catalogue, model, plan
 	return nil
 }
 

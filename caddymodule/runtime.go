@@ -14,6 +14,7 @@ import (
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/auth/limits"
 	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/ledger"
 )
 
@@ -57,6 +58,8 @@ type runtime struct {
 	limiter *limits.Limiter
 	lockout *limits.Lockout
 
+	// health is what was learnt of the providers since the process began.
+	health       *upstream.Health
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
@@ -85,6 +88,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
 			limiter: limits.New(limits.Options{}), lockout: limits.NewLockout(limits.LockoutOptions{}),
 		}
+		rt.health = upstream.NewHealth(upstream.HealthOptions{Observe: rt.logHealth})
 		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil

@@ -35,7 +35,7 @@ func openSimulator(name string) (*simulatorServer, error) {
 	value, _, err := simulatorServers.LoadOrNew(name, func() (caddy.Destructor, error) {
 		return &simulatorServer{name: name, provider: upstream.NewProvider(upstream.ProviderOptions{
 			Name: name, Dialects: []dialect.Dialect{dialect.OpenAI, dialect.Anthropic, dialect.Google},
-			Secrets: []string{simulatorKey}, Simulator: true,
+			Secrets: []string{simulatorKey}, Simulator: true, Private: true,
 		})}, nil
 	})
 	if err != nil {

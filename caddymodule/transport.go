@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
 )
 
 // Transport sends a planned request to its provider, and to the next one while
@@ -46,37 +46,42 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 // the client's leaving, as reverse_proxy would write an error to Caddy's log.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ex := exchangeOf(r.Context())
-	if ex == nil || ex.settlement == nil || len(ex.attempts) == 0 || ex.used {
+	if ex == nil || ex.settlement == nil || ex.plan == nil || ex.used {
 		keepOutOfLogs(r)
 		problem := dialect.NewError(dialect.CodeInternal)
 		t.app.logger.Error("refused to send a request: " + errNoPlan.Error())
 		return errorResponse(r, dialect.Guess(r.URL.Path, r.Header), problem), nil
 	}
 	ex.used = true
-	var worst *failure
-	var short *shortageError
-	for _, attempt := range ex.attempts {
-		covered, err := ex.cover(attempt)
-		switch {
-		case err == nil:
-		case ex.clientLeft():
-			return nil, context.Canceled
-		case errors.As(err, &short), errors.Is(err, errUnboundedInput):
-			continue // perhaps the next one is cheaper
-		default:
-			ex.problem = problemOf(ex.dialect, err).WithRequestID(ex.id)
-			return errorResponse(r, ex.dialect, ex.problem), nil
+	tries := tries{exchange: ex, request: r}
+	defer tries.release() // should anything panic
+	for {
+		call, err := ex.plan.Begin(ex.client)
+		if err != nil {
+			return tries.none(err)
 		}
-		if !ex.settlement.try(attempt, covered.bound) {
+		tries.running = &call
+		covered, err := ex.cover(call.Attempt)
+		if err != nil {
+			call.Done(upstream.Outcome{})
+			if response, err := tries.uncovered(call.Attempt, err); response != nil || err != nil {
+				return response, err
+			}
+			continue
+		}
+		if !ex.settlement.try(call.Attempt, covered.bound) {
+			call.Done(upstream.Outcome{})
 			// The gateway stops, and has settled it without a charge.
 			return errorResponse(r, ex.dialect, dialect.NewError(dialect.CodeShuttingDown).WithRequestID(ex.id)), nil
 		}
 		ex.sent = false
 		ex.tellCap(covered)
-		response, failed := t.attempt(ex, r, attempt, covered)
+		response, failed := t.attempt(ex, r, &call, covered)
 		if failed == nil {
+			tries.running = nil // the body ends it
 			return response, nil
 		}
+		call.Done(failed.outcome)
 		if ex.clientLeft() {
 			// A provider's refusal costs nothing, whoever is there to hear of it.
 			if failed.status >= http.StatusBadRequest {
@@ -84,29 +89,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 			return nil, context.Canceled
 		}
-		t.logFailure(ex, attempt, failed)
-		if worst == nil || failed.rank() > worst.rank() {
-			worst = failed
-		}
+		t.logFailure(ex, call.Attempt, failed)
+		tries.failed(failed)
 		if !failed.retryable {
-			break
+			return tries.none(upstream.ErrExhausted)
 		}
 	}
-	if worst != nil {
-		ex.providerStatus = worst.status
-		if worst.passOn {
-			return worst.response(r, ex.dialect), nil
-		}
-	}
-	switch {
-	case short != nil:
-		ex.problem = noCredit(ex.dialect, short, worst != nil).WithRequestID(ex.id)
-	case worst != nil:
-		ex.problem = worst.problem(ex.id)
-	default: // what the hold was placed for is one of the attempts
-		ex.problem = dialect.NewError(dialect.CodeInternal).WithRequestID(ex.id)
-	}
-	return errorResponse(r, ex.dialect, ex.problem), nil
 }
 
 // UnmarshalCaddyfile reads `transport faregate`, which takes nothing more.

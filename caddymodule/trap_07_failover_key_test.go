@@ -36,6 +36,7 @@ func TestEachProviderIsShownItsOwnKeyOnly(t *testing.T) {
 	calls := 0
 	for _, w := range twofold {
 		for i, failed := range failures {
+			g.forgetFailures()
 			g.provider.Add(simulator.Step{Response: failed})
 			got := g.callWith(w.path, w.body, w.header(g.secret))
 			calls++
@@ -88,6 +89,7 @@ func TestEachProviderIsShownItsOwnKeyOnlyOverTLS(t *testing.T) {
 	trust(t, signer)
 	const calls = 4
 	for range calls {
+		g.forgetFailures()
 		first.Add(simulator.Step{Response: simulator.ErrorResponse(simulator.OpenAI, 503)})
 		w := twofold[0]
 		if got := g.callWith(w.path, w.body, w.header(g.secret)); got.status != http.StatusOK || got.err != nil {

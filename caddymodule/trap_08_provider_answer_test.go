@@ -39,6 +39,7 @@ func TestTheProvidersAnswerSurvivesFailedAttempts(t *testing.T) {
 		{"404, 200", refusal(404), simulator.Response{}, 200, []byte{}, "", "", 2},
 	}
 	for i, test := range tests {
+		g.forgetFailures()
 		g.provider.Add(simulator.Step{Response: test.first})
 		asked := len(other.Requests())
 		if test.attempts > 1 {

@@ -23,6 +23,7 @@ const (
 	CodeModelUnknown        Code = "model_not_found"
 	CodeModelNotAllowed     Code = "model_not_allowed"
 	CodeNoPrice             Code = "model_without_price"
+	CodeNoProviderAllowed   Code = "no_provider_allowed"
 	CodeBodyTooLarge        Code = "request_too_large"
 	CodeBodyUnreadable      Code = "request_unreadable"
 	CodeInvalidJSON         Code = "invalid_json"
@@ -34,6 +35,7 @@ const (
 	CodeUpgrade             Code = "websocket_not_supported"
 	CodeProviderDown        Code = "provider_unavailable"
 	CodeProviderOverloaded  Code = "provider_overloaded"
+	CodeProviderBusy        Code = "provider_busy"
 	CodeProviderRefused     Code = "provider_refused_gateway"
 	CodeProviderRateLimited Code = "provider_rate_limited"
 	CodeProviderLacksModel  Code = "provider_lacks_model"
@@ -105,6 +107,8 @@ var catalogue = map[Code]entry{
 		message: "This API key may not call this model. The list of models (GET /v1/models or /v1beta/models) says which it may."},
 	CodeNoPrice: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE", retry: retryNever,
 		message: "The model has no price at this gateway, so it cannot be served. Call another model, or ask the operator to set a price."},
+	CodeNoProviderAllowed: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
+		message: "The provider preferences exclude all providers of this model. Allow another provider, or call another model."},
 	CodeBodyTooLarge: {status: http.StatusRequestEntityTooLarge, openAI: invalidRequest, anthropic: "request_too_large", google: "INVALID_ARGUMENT",
 		message: "The request body is larger than this gateway accepts. Send less: fewer or smaller images and files, or a shorter prompt."},
 	CodeBodyUnreadable: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
@@ -127,6 +131,8 @@ var catalogue = map[Code]entry{
 		message: "No provider of this model could answer: it could not be reached, or it failed. Nothing was charged. Send the request again in a moment, or call another model."},
 	CodeProviderOverloaded: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "overloaded_error", google: "UNAVAILABLE",
 		message: "The provider of this model is overloaded. Nothing was charged. Send the request again in a moment, or call another model."},
+	CodeProviderBusy: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "overloaded_error", google: "UNAVAILABLE",
+		message: "As many requests are running as this gateway may send to the provider of this model at once. Nothing was charged. Send the request again in a moment, or call another model."},
 	CodeProviderRefused: {status: http.StatusBadGateway, openAI: serverError, anthropic: "api_error", google: "INTERNAL", retry: retryNever,
 		message: "The provider of this model refused this gateway's own credential or account. Your key is fine and nothing was charged. Tell the operator, or call another model."},
 	CodeProviderRateLimited: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",

@@ -186,6 +186,11 @@ func (g *gateway) start(address string) {
 		}
 		return connection.Close() == nil
 	})
+	// Caddy may listen before the store has its tables.
+	within(g.t, patience, "the store is open", func() bool {
+		log, err := os.ReadFile(filepath.Join(g.dir, "caddy.log"))
+		return err == nil && bytes.Contains(log, []byte("the gateway is ready"))
+	})
 }
 
 func (g *gateway) stop(said *bytes.Buffer) {

@@ -2,9 +2,9 @@ package upstream
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/faregate/faregate/internal/dialect"
@@ -15,13 +15,36 @@ import (
 // Target is a provider and its name of a model.
 type Target struct {
 	Provider *Provider
-	Model    string
+	// Model is the provider's name. In an alias that ends in an asterisk, one at its end
+	// stands for what the alias's stands for.
+	Model string
+	// Weight is the target's share in its tier, 1 to 1000; 0 is 1.
+	Weight int
+	// Lacks is what the model is known not to be able to do there.
+	Lacks Capability
+
+	tier int
+	// pattern is Model as configured, if it had an asterisk.
+	pattern string
+	// callers tells that Model is, or comes from, a name that is in no configuration.
+	callers bool
 }
 
 // Alias is a model name of the operator's own, or a price of the operator's own.
+//
+// A name that ends in an asterisk stands for all names that begin as it does, and
+// that no other alias is named; of several, the longest holds:
+//
+//	Alias{Name: "claude-*", Targets: []Target{{Provider: anthropic, Model: "claude-*"}}}
+//	Alias{Name: "router/*", Targets: []Target{{Provider: openrouter, Model: "*"}}, Rates: rates}
+//
+// Without Rates it serves the names that the price book has for its first target.
 type Alias struct {
-	Name    string
+	Name string
+	// Targets come in order of preference, each a tier of its own.
 	Targets []Target
+	// Tiers, in place of Targets, are asked in order, the targets of one by weight.
+	Tiers [][]Target
 	// Rates is the operator's price; nil means the price of the first target.
 	Rates *price.Rates
 	// Limits are the operator's, in place of the price book's where they are not 0.
@@ -44,7 +67,15 @@ type Catalogue struct {
 	listed    []*Model
 	unpriced  []string // as PROVIDER/NAME or, of an alias, NAME
 	// configured are the providers' models that the operator names.
-	configured map[Target]bool
+	configured map[servedName]bool
+	patterns   []Alias // the longest first
+	found      foundModels
+}
+
+// servedName is a provider's name of a model.
+type servedName struct {
+	provider *Provider
+	model    string
 }
 
 // Model is a name that clients may call, and its price.
@@ -61,31 +92,31 @@ type Model struct {
 	entry   *price.Model
 	fixed   *price.Rates
 	version string
+	// routes are the last Selector's.
+	routes atomic.Pointer[routes]
 }
 
 // NewCatalogue makes a catalogue. Providers come in order of preference: the first
 // that serves a model gives it its price. A name without a price is left out and
 // reported by Unpriced.
 func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Catalogue, error) {
-	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model), configured: make(map[Target]bool)}
+	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model), configured: make(map[servedName]bool)}
 	for _, provider := range providers {
 		for entry := range book.Models(provider.Name) {
-			c.serve(entry.Name, entry, Target{provider, entry.Name})
+			c.serve(entry.Name, entry, Target{Provider: provider, Model: entry.Name})
 		}
 		for _, name := range provider.models {
-			c.configured[Target{provider, name}] = true
+			c.configured[servedName{provider, name}] = true
 			entry, ok := book.Find(provider.Name, name)
 			if !ok {
 				c.unpriced = append(c.unpriced, provider.Name+"/"+name)
 				continue
 			}
-			c.serve(name, entry, Target{provider, name})
+			c.serve(name, entry, Target{Provider: provider, Model: name})
 		}
 	}
-	for _, alias := range aliases {
-		if err := c.alias(alias); err != nil {
-			return nil, err
-		}
+	if err := c.alias(aliases); err != nil {
+		return nil, err
 	}
 	for _, model := range c.models {
 		c.listed = append(c.listed, model)
@@ -102,9 +133,21 @@ func (c *Catalogue) serve(name string, entry *price.Model, target Target) {
 		c.models[name] = model
 		return
 	}
-	if !slices.Contains(model.targets, target) {
-		model.targets = append(model.targets, target)
+	if !model.goesTo(target) {
+		model.add(target)
 	}
+}
+
+// add adds a target that is not the first.
+func (m *Model) add(target Target) {
+	target.tier = len(m.targets)
+	m.targets = append(m.targets, target)
+}
+
+func (m *Model) goesTo(target Target) bool {
+	return slices.ContainsFunc(m.targets, func(known Target) bool {
+		return known.Provider == target.Provider && known.Model == target.Model
+	})
 }
 
 func (c *Catalogue) priced(name string, entry *price.Model, target Target) *Model {
@@ -118,52 +161,28 @@ func limitsOf(entry *price.Model) Limits {
 	return Limits{ContextLength: entry.ContextLength, OutputLimit: entry.OutputLimit}
 }
 
-// configuredPrice is the price version of a price line in the configuration.
-const configuredPrice = "configured"
-
-// alias adds a name of the operator's, in place of the book's model of that name.
-func (c *Catalogue) alias(alias Alias) error {
-	for _, target := range alias.Targets {
-		c.configured[target] = true
-	}
-	first := alias.Targets[0]
-	model := &Model{Name: alias.Name, Owner: first.Provider.Name, targets: alias.Targets, book: c.book, fixed: alias.Rates, stated: alias.Limits}
-	entry, ok := c.book.Find(first.Provider.Name, first.Model)
-	switch {
-	case ok:
-		model.entry, model.version = entry, c.book.Version()
-		model.Limits = limitsOf(entry)
-	case alias.Rates == nil:
-		c.unpriced = append(c.unpriced, alias.Name)
-		delete(c.models, alias.Name)
-		return nil
-	}
-	if alias.Rates != nil {
-		model.version = configuredPrice
-	}
-	model.ContextLength = cmp.Or(alias.Limits.ContextLength, model.ContextLength)
-	model.OutputLimit = cmp.Or(alias.Limits.OutputLimit, model.OutputLimit)
-	for _, target := range alias.Targets {
-		if target.Provider.Simulator && !strings.HasPrefix(alias.Name, simulatorPrefix) {
-			return fmt.Errorf("model %s goes to the simulator, which serves %s* only", alias.Name, simulatorPrefix)
-		}
-	}
-	c.models[alias.Name] = model
-	return nil
-}
-
-// simulatorPrefix begins the names of all models that the simulator serves, so
-// that nobody pays for a made-up answer unawares.
-const simulatorPrefix = "simulator/"
-
 // Find returns the model of a name: a name of the catalogue, or a dated or
 // alternative name of one. A price line for a model holds for its dated names too.
 func (c *Catalogue) Find(name string) (*Model, error) {
 	if model, ok := c.models[name]; ok {
 		return model, nil
 	}
+	if model, ok := c.found.get(name); ok {
+		return model, nil
+	}
+	model, err := c.search(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.found.keep(name, model), nil
+}
+
+func (c *Catalogue) search(name string) (*Model, error) {
 	if slices.ContainsFunc(c.unpriced, func(known string) bool { return known == name || strings.HasSuffix(known, "/"+name) }) {
 		return nil, ErrNoPrice
+	}
+	if model, ok := c.match(name); ok {
+		return model, nil
 	}
 	var found *Model
 	for _, provider := range c.providers {
@@ -171,9 +190,9 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 		if !ok {
 			continue
 		}
-		target := Target{provider, name}
+		target := Target{Provider: provider, Model: name, callers: true}
 		if found != nil {
-			found.targets = append(found.targets, target)
+			found.add(target)
 			continue
 		}
 		found = c.priced(name, entry, target)
@@ -209,7 +228,7 @@ func (c *Catalogue) Unpriced() []string {
 // that the price of the called model stands.
 func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at time.Time) (name string, rates *price.Rates) {
 	name = metering.Other
-	if _, ok := c.models[served]; ok || c.configured[Target{attempt.Provider, served}] {
+	if _, ok := c.models[served]; ok || c.configured[servedName{attempt.Provider, served}] {
 		name = served
 	} else if _, ok := c.book.Find(attempt.Provider.Name, served); ok && dialect.ValidModelName(served) {
 		name = served
@@ -259,34 +278,11 @@ func (m *Model) Rates(at time.Time) (rates *price.Rates, version string, ok bool
 	return rates, m.version, ok
 }
 
-// Plan lists the attempts for a request of this dialect in order of preference:
-// every key of every provider that serves the model.
-func (m *Model) Plan(d dialect.Dialect) ([]Attempt, error) {
-	var attempts []Attempt
-	for _, target := range m.targets {
-		if !target.Provider.Speaks(d) {
-			continue
-		}
-		limits := m.limitsAt(target)
-		for _, credential := range target.Provider.credentials {
-			attempts = append(attempts, Attempt{target.Provider, credential, target.Model, limits})
-		}
-	}
-	if len(attempts) == 0 {
-		return nil, ErrOtherDialect
-	}
-	return attempts, nil
-}
-
 // limitsAt is what is known of the model's limits at a target. Of an output limit that
 // the operator states the provider knows nothing: it has to be told.
 func (m *Model) limitsAt(target Target) Limits {
 	var limits Limits
-	entry := m.entry
-	if target != m.targets[0] { // whose entry it is
-		entry, _ = m.book.Find(target.Provider.Name, target.Model)
-	}
-	if entry != nil {
+	if entry, ok := m.book.Find(target.Provider.Name, target.Model); ok {
 		limits = limitsOf(entry)
 	}
 	limits.ContextLength = cmp.Or(m.stated.ContextLength, limits.ContextLength)

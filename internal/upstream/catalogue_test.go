@@ -41,7 +41,7 @@ func plan(t *testing.T, c *Catalogue, name string, d dialect.Dialect) []string {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	attempts, err := model.Plan(d)
+	attempts, err := attemptsOf(c, model, d)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -52,6 +52,21 @@ func plan(t *testing.T, c *Catalogue, name string, d dialect.Dialect) []string {
 	return described
 }
 
+// attemptsOf lists all attempts that can be made for a request, in order of turns and keys.
+func attemptsOf(c *Catalogue, model *Model, d dialect.Dialect) ([]Attempt, error) {
+	plan, err := NewSelector(c, NewHealth(HealthOptions{}), SelectorOptions{}).Plan(model, Request{Dialect: d})
+	if err != nil {
+		return nil, err
+	}
+	var attempts []Attempt
+	for _, attempt := range plan.Targets() {
+		for _, attempt.Credential = range attempt.Provider.credentials {
+			attempts = append(attempts, attempt)
+		}
+	}
+	return attempts, nil
+}
+
 func TestPlansFollowTheOrderOfProvidersAndKeys(t *testing.T) {
 	openai := provider(t, "openai", dialect.OpenAI, "first-secret", "second-secret")
 	house := NewProvider(ProviderOptions{Name: "house", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"house-secret"}})
@@ -60,7 +75,7 @@ func TestPlansFollowTheOrderOfProvidersAndKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := catalogue(t, []*Provider{openai, house}, Alias{
-		Name: "fast", Targets: []Target{{house, "large-2"}, {openai, "gpt-4.1-mini"}}, Rates: rates,
+		Name: "fast", Targets: []Target{{Provider: house, Model: "large-2"}, {Provider: openai, Model: "gpt-4.1-mini"}}, Rates: rates,
 	})
 	for name, want := range map[string][]string{
 		"gpt-4.1-mini":            {"openai key 1 gpt-4.1-mini", "openai key 2 gpt-4.1-mini"},
@@ -94,7 +109,7 @@ func TestModelsThatCannotBeCalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.Plan(dialect.Anthropic); !errors.Is(err, ErrOtherDialect) {
+	if _, err := attemptsOf(c, model, dialect.Anthropic); !errors.Is(err, ErrOtherDialect) {
 		t.Errorf("planned in another dialect: %v", err)
 	}
 	if got := model.Dialects(); !slices.Equal(got, []dialect.Dialect{dialect.OpenAI}) {
@@ -104,7 +119,7 @@ func TestModelsThatCannotBeCalled(t *testing.T) {
 
 func TestASimulatorNeedsItsOwnModelNames(t *testing.T) {
 	simulator := NewProvider(ProviderOptions{Name: "simulator", Dialects: []dialect.Dialect{dialect.OpenAI}, Secrets: []string{"s"}, Simulator: true})
-	if _, err := NewCatalogue(price.Embedded(), []*Provider{simulator}, []Alias{{Name: "gpt-9", Targets: []Target{{simulator, "simulator/demo"}}}}); err == nil {
+	if _, err := NewCatalogue(price.Embedded(), []*Provider{simulator}, []Alias{{Name: "gpt-9", Targets: []Target{{Provider: simulator, Model: "simulator/demo"}}}}); err == nil {
 		t.Error("an alias that hides the simulator was accepted")
 	}
 	c := catalogue(t, []*Provider{simulator})
@@ -127,7 +142,7 @@ func TestThePriceIsThatOfTheCalledModelUnlessTheServedOneRefinesIt(t *testing.T)
 		if err != nil {
 			t.Fatal(err)
 		}
-		attempts, err := model.Plan(dialect.OpenAI)
+		attempts, err := attemptsOf(c, model, dialect.OpenAI)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,8 +174,8 @@ func TestNamesOfTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := catalogue(t, []*Provider{house, openai},
-		Alias{Name: "fast", Targets: []Target{{house, "large-2"}, {house, "hidden-2"}}, Rates: rates},
-		Alias{Name: "slow", Targets: []Target{{house, "small-2"}}}, // no price
+		Alias{Name: "fast", Targets: []Target{{Provider: house, Model: "large-2"}, {Provider: house, Model: "hidden-2"}}, Rates: rates},
+		Alias{Name: "slow", Targets: []Target{{Provider: house, Model: "small-2"}}}, // no price
 	)
 	// What is reached under a priced name only needs no price of its own.
 	if got, want := c.Unpriced(), []string{"house/small-2", "house/tiny-2", "slow"}; !slices.Equal(got, want) {
@@ -173,7 +188,7 @@ func TestNamesOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	attempts, err := model.Plan(dialect.OpenAI)
+	attempts, err := attemptsOf(c, model, dialect.OpenAI)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +218,7 @@ func BenchmarkFindAndPlan(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	selector := NewSelector(c, NewHealth(HealthOptions{}), SelectorOptions{})
 	for _, name := range []string{"gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -211,7 +227,7 @@ func BenchmarkFindAndPlan(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := model.Plan(dialect.OpenAI); err != nil {
+				if _, err := selector.Plan(model, Request{Dialect: dialect.OpenAI}); err != nil {
 					b.Fatal(err)
 				}
 			}

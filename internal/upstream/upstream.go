@@ -1,25 +1,80 @@
-// Package upstream knows the providers and the models, and plans the attempts of a
+// Package upstream knows the providers and the models, and selects who gets a
 // request: which provider, which of its keys, under which model name. It sends
 // nothing itself.
 //
-//	catalogue, err := upstream.NewCatalogue(price.Embedded(), providers, aliases)
-//	model, err := catalogue.Find("gpt-5.4-mini")
-//	attempts, err := model.Plan(dialect.OpenAI) // in order of preference
+// A Catalogue is an immutable snapshot of one configuration. A Health is what was
+// learnt of providers, keys and models since the process began; it outlives
+// catalogues. A Selector joins the two. All are safe for concurrent use; the way of
+// a request takes no lock unless it has to wait.
 //
-// A Catalogue is an immutable snapshot of one configuration and safe for concurrent
-// use.
+//	health := upstream.NewHealth(upstream.HealthOptions{Observe: log})    // once
+//	catalogue, err := upstream.NewCatalogue(book, providers, aliases)     // per configuration
+//	selector := upstream.NewSelector(catalogue, health, upstream.SelectorOptions{})
+//
+//	model, err := catalogue.Find("gpt-5.4-mini")                          // per request
+//	plan, err := selector.Plan(model, upstream.Request{
+//		Dialect:     dialect.OpenAI,
+//		Affinity:    upstream.AffinityOf(accountID, conversation),
+//		Preferences: preferences.Or(ofTheKey),
+//		DataPolicy:  upstream.Strictest(operators, accounts, keys),
+//	})
+//	for {
+//		call, err := plan.Begin(ctx)           // chooses a key, and takes one of its slots
+//		if err != nil {
+//			break                              // nobody is left, or nobody can now: UnavailableError
+//		}
+//		response, err := send(call.Attempt)
+//		if err != nil {
+//			call.Done(upstream.Outcome{Result: upstream.ResultOfError(err)})
+//			continue                           // never to the same key again
+//		}
+//		if response.StatusCode != http.StatusOK {
+//			class := dialect.ClassifyProviderError(d, response.StatusCode, body)
+//			call.Done(upstream.Outcome{Result: upstream.ResultOf(class, response.StatusCode),
+//				Wait: dialect.ProviderWait(response.Header, body, now)})
+//			if class.CallersOwn() {
+//				break                          // it would be the same everywhere
+//			}
+//			continue
+//		}
+//		call.Answered(dialect.ReadProviderLimits(response.Header, now)) // at the first content
+//		…                                                            // the stream, for minutes
+//		call.Done(upstream.Outcome{Result: upstream.Succeeded})      // its slot is free
+//		break
+//	}
+//
+// # Who is asked
+//
+// Providers that cannot or must not serve the request are left out when the plan is
+// made: another dialect, a weaker data policy, excluded by the caller, too small a
+// context, a lacking capability. What is left is asked in the order of tiers, and
+// within a tier by weight, or by affinity: the same digest goes to the same key
+// (weighted rendezvous hashing) while that key is healthy, and to one other when it
+// is not. Nothing of it is kept, and it never keeps a request from a retry.
+//
+// A weight is lowered while the key has little left of its provider's rate limit,
+// while far more requests run at it than its weight accounts for, and for a while
+// after it has recovered. A request never goes twice to the same key under the same
+// model name; a later tier may ask another model of the same key, unless the key
+// itself was refused.
+//
+// # Who is left alone
+//
+// A cool-down is of a key for one model (rate limits, overload, errors, time-outs),
+// of a key (401, 402, no credit), or of a provider's address (no connection). It
+// lasts as long as the provider says, else from a second up to minutes, longer each
+// time. When it is over, one request tries; the others follow when that one was
+// answered, and at a growing share. Failures are counted only of requests that began
+// after the last cool-down, so that a hundred that fail together are one failure.
+// A single error in many answers begins none: three in a row do.
+//
+// Where everybody is left alone, and the provider has not said for how long, requests
+// still try the one who will be asked next: of errors until they have lasted for about
+// half a minute, of a refusal for the first minute. Only then callers are turned away
+// without being tried.
 package upstream
 
-import (
-	"errors"
-	"fmt"
-	"net/url"
-	"slices"
-	"sync/atomic"
-
-	"github.com/faregate/faregate/internal/dialect"
-	"github.com/faregate/faregate/metering/usage"
-)
+import "errors"
 
 // What can be wrong with the model that is called.
 var (
@@ -30,82 +85,3 @@ var (
 	// ErrOtherDialect says that no provider of the model speaks the caller's dialect.
 	ErrOtherDialect = errors.New("the model is served in another dialect")
 )
-
-// ProviderOptions describe a provider.
-type ProviderOptions struct {
-	Name     string
-	Dialects []dialect.Dialect
-	// BaseURL is the address as the dialect's SDK takes it; nil where it is only
-	// known later (SetBaseURL).
-	BaseURL *url.URL
-	Secrets []string
-	Profile usage.Profile
-	// Models are served beside those that the price book lists for the provider.
-	Models []string
-	// OldOutputCap says that the provider may know only max_tokens as the name of a
-	// chat's output cap, and not max_completion_tokens.
-	OldOutputCap bool
-	// Simulator marks the built-in one, which serves loopback clients only.
-	Simulator bool
-}
-
-// Provider is where requests go.
-type Provider struct {
-	Name         string
-	Profile      usage.Profile
-	OldOutputCap bool
-	Simulator    bool
-	dialects     []dialect.Dialect
-	models       []string
-	credentials  []Credential
-	address      atomic.Pointer[url.URL]
-}
-
-// NewProvider makes a provider.
-func NewProvider(options ProviderOptions) *Provider {
-	p := &Provider{
-		Name: options.Name, Profile: options.Profile, OldOutputCap: options.OldOutputCap, Simulator: options.Simulator,
-		dialects: options.Dialects, models: options.Models,
-	}
-	for i, secret := range options.Secrets {
-		p.credentials = append(p.credentials, Credential{secret: secret, number: i + 1})
-	}
-	if options.BaseURL != nil {
-		p.SetBaseURL(options.BaseURL)
-	}
-	return p
-}
-
-// SetBaseURL says where the provider is. It may be called while requests run.
-func (p *Provider) SetBaseURL(address *url.URL) { p.address.Store(address) }
-
-// BaseURL is where the provider is, as its dialect's SDK takes it.
-func (p *Provider) BaseURL() *url.URL { return p.address.Load() }
-
-// Speaks tells whether the provider takes requests of this dialect.
-func (p *Provider) Speaks(d dialect.Dialect) bool { return slices.Contains(p.dialects, d) }
-
-// Credential is one of a provider's keys.
-type Credential struct {
-	secret string
-	number int
-}
-
-// Secret is the key itself, for the provider's eyes only.
-func (c Credential) Secret() string { return c.secret }
-
-// String says which key it is, never the key.
-func (c Credential) String() string { return fmt.Sprintf("key %d", c.number) }
-
-// GoString keeps %#v from printing the key.
-func (c Credential) GoString() string { return c.String() }
-
-// Attempt is one try of a plan.
-type Attempt struct {
-	Provider   *Provider
-	Credential Credential
-	// Model is the provider's name of the model.
-	Model string
-	// Limits are those that the provider itself keeps to.
-	Limits Limits
-}

@@ -1,0 +1,119 @@
+package caddymodule
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/internal/upstream"
+)
+
+// providerHeader is where a caller says which providers it prefers, see
+// upstream.Preferences. It goes to no provider.
+const providerHeader = "Faregate-Provider"
+
+// adoptCatalogue makes the present catalogue the one that requests are planned with,
+// with what is known of its providers' health.
+func (a *App) adoptCatalogue() {
+	a.catalogues.selector.Store(upstream.NewSelector(a.catalogue(), a.runtime.health, upstream.SelectorOptions{}))
+}
+
+// planFor says who may be asked for the request.
+func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
+	preferences, err := upstream.ParsePreferences(strings.Join(ex.header.Values(providerHeader), ","))
+	if err != nil {
+		return nil, err
+	}
+	return ex.app.catalogues.selector.Load().Plan(model, upstream.Request{
+		Dialect: ex.dialect, Preferences: preferences, DataPolicy: ex.app.dataPolicy,
+	})
+}
+
+// logHealth tells the operator what changes, as a refused key wants a new one.
+func (rt *runtime) logHealth(event upstream.Event) {
+	fields := []zap.Field{zap.String("provider", event.Provider)}
+	if event.Key != "" {
+		fields = append(fields, zap.String("key", event.Key))
+	}
+	if event.Model != "" {
+		fields = append(fields, zap.String("model", event.Model))
+	}
+	logger := rt.logger.Load()
+	switch event.Change {
+	case upstream.Recovered:
+		logger.Info("a provider answers again", fields...)
+	case upstream.KeyRefused:
+		logger.Warn("a provider refuses a key or its account: replace the key, or add credit there",
+			append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))...)
+	default:
+		logger.Warn("a provider is left alone for a time",
+			append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))...)
+	}
+}
+
+// unavailable is what a caller is told where nobody can be asked now.
+func unavailable(err *upstream.UnavailableError) *dialect.Error {
+	code := dialect.CodeProviderDown
+	switch {
+	case errors.Is(err, upstream.ErrKeysRefused):
+		code = dialect.CodeProviderRefused
+	case errors.Is(err, upstream.ErrSaturated):
+		code = dialect.CodeProviderBusy
+	case err.Cause == upstream.RateLimited:
+		code = dialect.CodeProviderRateLimited
+	case err.Cause == upstream.Overloaded:
+		code = dialect.CodeProviderOverloaded
+	case err.Cause == upstream.ModelMissing:
+		code = dialect.CodeProviderLacksModel
+	case err.Cause == upstream.Forbidden:
+		code = dialect.CodeProviderRefused
+	}
+	problem := dialect.NewError(code)
+	problem.RetryAfter = err.RetryAfter
+	return problem
+}
+
+// tellAnswered tells the provider's health of the answer's first content.
+func (b *responseBody) tellAnswered() {
+	if b.begun && !b.answered && b.meter.Content() {
+		b.answered = true
+		b.call.Answered(b.limits)
+	}
+}
+
+// outcome is what the end of the answer tells of the provider's health.
+func (b *responseBody) outcome() upstream.Outcome {
+	outcome := upstream.Outcome{Limits: b.limits}
+	report := b.meter.Report()
+	switch {
+	case report.Failed:
+		outcome.Result = upstream.ResultOf(dialect.ClassifyStreamError(report.ErrorKind), 0)
+	case report.Complete || report.Final:
+		outcome.Result = upstream.Succeeded
+	case b.ended == nil: // nobody read on
+	case errors.Is(b.ended, io.EOF):
+		outcome.Result = upstream.Failed
+	default:
+		outcome.Result = upstream.ResultOfError(b.ended)
+	}
+	return outcome
+}
+
+// refuseProviders is what a caller is told whose request no provider may be given.
+func refuseProviders(err error) *dialect.Error {
+	var policy *upstream.DataPolicyError
+	switch {
+	case errors.As(err, &policy):
+		return dialect.NewError(dialect.CodeNoProviderAllowed).WithMessage(
+			"No provider of this model has the data policy " + policy.Required.String() +
+				", which is required. Call another model, or ask for less in the header " + providerHeader + " if it was you who asked.")
+	case errors.Is(err, upstream.ErrExcluded):
+		return dialect.NewError(dialect.CodeNoProviderAllowed)
+	case errors.Is(err, upstream.ErrPreferences):
+		return dialect.NewError(dialect.CodeInvalidRequest).WithMessage("The header " + providerHeader + ": " + err.Error() + ".")
+	}
+	return nil
+}

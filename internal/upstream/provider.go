@@ -1,0 +1,209 @@
+package upstream
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/crypto/blake2b"
+
+	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+// ProviderOptions describe a provider.
+type ProviderOptions struct {
+	Name     string
+	Dialects []dialect.Dialect
+	// BaseURL is the address as the dialect's SDK takes it; nil where it is only
+	// known later (SetBaseURL).
+	BaseURL *url.URL
+	// Secrets are keys without options of their own; they come before Keys.
+	Secrets []string
+	Keys    []KeyOptions
+	Profile usage.Profile
+	// Models are served beside those that the price book lists for the provider.
+	Models []string
+	// OldOutputCap says that the provider may know only max_tokens as the name of a
+	// chat's output cap, and not max_completion_tokens.
+	OldOutputCap bool
+	// UsageUnasked says that the usage of a streamed chat comes without asking for it.
+	UsageUnasked bool
+	// Simulator marks the built-in one, which serves loopback clients only.
+	Simulator bool
+	// DataPolicy is what the provider promises of what it is sent.
+	DataPolicy DataPolicy
+	// Private says that the provider may be on a private network or this machine,
+	// see GuardDial.
+	Private bool
+	// CredentialHeader is the field that takes the key as it is; empty for where the
+	// dialect puts it.
+	CredentialHeader string
+	// Deployments says that the model's name is a deployment in the path, as with
+	// Azure's /openai/deployments/NAME/chat/completions.
+	Deployments bool
+	// APIVersion is sent as the query's api-version.
+	APIVersion string
+}
+
+// KeyOptions describe one key of a provider.
+type KeyOptions struct {
+	// Secret is the key; empty where a provider wants none.
+	Secret string
+	// Weight is its share among the provider's keys, 1 to 1000; 0 is 1.
+	Weight int
+	// InFlight is how many requests may run at once with it; 0 is any number.
+	InFlight int
+}
+
+// maxWeight bounds the weights of keys and targets.
+const maxWeight = 1000
+
+// Provider is where requests go.
+type Provider struct {
+	Name         string
+	Profile      usage.Profile
+	OldOutputCap bool
+	UsageUnasked bool
+	Simulator    bool
+	DataPolicy   DataPolicy
+	Private      bool
+
+	dialects         []dialect.Dialect
+	models           []string
+	credentials      []Credential
+	address          atomic.Pointer[url.URL]
+	credentialHeader string
+	deployments      bool
+	apiVersion       string
+}
+
+// NewProvider makes a provider. Weights are put within their bounds.
+func NewProvider(options ProviderOptions) *Provider {
+	p := &Provider{
+		Name: options.Name, Profile: options.Profile, OldOutputCap: options.OldOutputCap,
+		UsageUnasked: options.UsageUnasked, Simulator: options.Simulator,
+		DataPolicy: options.DataPolicy, Private: options.Private, dialects: options.Dialects, models: options.Models,
+		credentialHeader: http.CanonicalHeaderKey(options.CredentialHeader), deployments: options.Deployments, apiVersion: options.APIVersion,
+	}
+	for _, secret := range options.Secrets {
+		p.addKey(KeyOptions{Secret: secret})
+	}
+	for _, key := range options.Keys {
+		p.addKey(key)
+	}
+	if options.BaseURL != nil {
+		p.SetBaseURL(options.BaseURL)
+	}
+	return p
+}
+
+func (p *Provider) addKey(options KeyOptions) {
+	p.credentials = append(p.credentials, Credential{&providerKey{
+		secret: options.Secret, number: len(p.credentials) + 1, fingerprint: fingerprint(p.Name, options.Secret),
+		weight: boundedWeight(options.Weight), inFlight: int64(max(options.InFlight, 0)),
+	}})
+}
+
+func boundedWeight(weight int) int { return min(max(weight, 1), maxWeight) }
+
+// fingerprint tells a provider's keys apart, the same on every node and after every
+// change of their order. It stays in memory.
+func fingerprint(provider, secret string) uint64 {
+	sum := blake2b.Sum256([]byte("faregate provider key\x00" + provider + "\x00" + secret))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// SetBaseURL says where the provider is. It may be called while requests run.
+func (p *Provider) SetBaseURL(address *url.URL) { p.address.Store(address) }
+
+// BaseURL is where the provider is, as its dialect's SDK takes it.
+func (p *Provider) BaseURL() *url.URL { return p.address.Load() }
+
+// Speaks tells whether the provider takes requests of this dialect.
+func (p *Provider) Speaks(d dialect.Dialect) bool { return slices.Contains(p.dialects, d) }
+
+// Credential is one of a provider's keys.
+type Credential struct{ key *providerKey }
+
+type providerKey struct {
+	secret      string
+	number      int
+	fingerprint uint64
+	weight      int
+	inFlight    int64
+}
+
+// Secret is the key itself, for the provider's eyes only.
+func (c Credential) Secret() string { return c.key.secret }
+
+// String says which key it is, never the key.
+func (c Credential) String() string {
+	if c.key == nil {
+		return "no key"
+	}
+	return fmt.Sprintf("key %d", c.key.number)
+}
+
+// GoString keeps %#v from printing the key.
+func (c Credential) GoString() string { return c.String() }
+
+// String keeps a Credential inside an unexported field from printing the key.
+func (k *providerKey) String() string { return fmt.Sprintf("key %d", k.number) }
+
+// GoString is String.
+func (k *providerKey) GoString() string { return k.String() }
+
+// Attempt is one try of a plan.
+type Attempt struct {
+	Provider   *Provider
+	Credential Credential
+	// Model is the provider's name of the model.
+	Model string
+	// Dialect is what the provider is to be spoken to in.
+	Dialect dialect.Dialect
+	// Limits are those that the provider itself keeps to.
+	Limits Limits
+}
+
+// SetCredential puts the key where the provider wants it.
+func (a Attempt) SetCredential(header http.Header) {
+	secret := a.Credential.Secret()
+	switch {
+	case secret == "":
+	case a.Provider.credentialHeader != "":
+		header[a.Provider.credentialHeader] = []string{secret}
+	default:
+		dialect.SetCredential(a.Dialect, header, secret)
+	}
+}
+
+var errDeploymentName = errors.New("a deployment's name has no slash")
+
+// URL is the address of an operation at the provider.
+func (a Attempt) URL(operation dialect.Operation, request *dialect.Request) (*url.URL, error) {
+	base := a.Provider.BaseURL()
+	if a.Provider.deployments {
+		if strings.Contains(a.Model, "/") || !dialect.ValidModelName(a.Model) {
+			return nil, errDeploymentName
+		}
+		deployment := *base
+		deployment.Path = strings.TrimRight(base.Path, "/") + "/openai/deployments/" + a.Model
+		base = &deployment
+	}
+	address, err := dialect.ProviderURL(operation, base, a.Model, request)
+	if err != nil || a.Provider.apiVersion == "" {
+		return address, err
+	}
+	query := "api-version=" + url.QueryEscape(a.Provider.apiVersion)
+	if address.RawQuery != "" {
+		query = address.RawQuery + "&" + query
+	}
+	address.RawQuery = query
+	return address, nil
+}
