@@ -113,7 +113,7 @@ func TestAnEmptyAnswerEndsACoolDown(t *testing.T) {
 		g := startGateway(t, gatewayOptions{})
 		forward := g.steppedHealth()
 		g.provider.Add(
-			simulator.Step{Response: rateLimited(30)},
+			simulator.Step{Response: limitedByProvider(30)},
 			simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{Silent: true, NoUsage: true}}},
 		)
 		g.call(w.path, w.body)

@@ -170,7 +170,8 @@ func TestAFileThatCannotGrow(t *testing.T) {
 	if _, err := os.Stat(path + ".ballast"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the ballast is there: %v", err)
 	}
-	if err := s.KeepRoom(); err != nil || !s.HasRoom() {
+	// The settlement that waits may have given it up again by now.
+	if err := s.KeepRoom(); err != nil {
 		t.Errorf("a new ballast: %v", err)
 	}
 	storetest.Eventually(t, "the next try to give the ballast up, too", func() bool { return !s.HasRoom() })
