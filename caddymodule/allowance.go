@@ -3,11 +3,13 @@ package caddymodule
 import (
 	"cmp"
 	"strconv"
+	"time"
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 // defaultOutputCap bounds the output of a model whose limit is not known, when the
@@ -28,6 +30,9 @@ type allowance struct {
 // worstCase is the most that the request can use of an attempt's provider.
 func (ex *Exchange) worstCase(rates *price.Rates, attempt upstream.Attempt) (allowance, error) {
 	request := ex.request
+	if ex.operation.Kind == dialect.Free {
+		return allowance{}, nil
+	}
 	bound := price.Bound{
 		InputTokens: request.InputBound(), WebSearches: request.WebSearches(), Without: unreachable(request.Reach),
 		Conditions:    price.Conditions{ServiceTier: request.ServiceTier, Speed: request.Speed, Geo: request.Geo},
@@ -44,13 +49,54 @@ func (ex *Exchange) worstCase(rates *price.Rates, attempt upstream.Attempt) (all
 	} else if contextLength > 0 {
 		bound.InputTokens = min(bound.InputTokens, contextLength)
 	}
-	a := allowance{bound: bound, outputCap: request.OutputCap, answers: int64(request.Choices) * request.OutputPasses()}
-	if a.outputCap == 0 {
+	ex.boundPieces(&bound)
+	a := allowance{bound: bound, outputCap: request.OutputCap, answers: int64(max(request.Choices, request.Generated)) * request.OutputPasses()}
+	switch standard := request.StandardOutputCap(); {
+	case !request.CanCapOutput():
+		a.outputCap, a.answers = request.OutputBound(cmp.Or(attempt.Limits.OutputLimit, ex.model.OutputLimit, defaultOutputCap)), 1
+	case standard > 0:
+		a.outputCap, a.told = standard, true // servers differ in what they take for it
+	case a.outputCap == 0:
 		if a.outputCap = attempt.Limits.OutputLimit; a.outputCap == 0 {
 			a.outputCap, a.told = cmp.Or(ex.model.OutputLimit, defaultOutputCap), true
 		}
 	}
 	return a.capped(rates, a.outputCap)
+}
+
+// boundPieces adds what is priced by the piece.
+func (ex *Exchange) boundPieces(bound *price.Bound) {
+	units := ex.pieces(ex.request.AudioBound())
+	bound.Images, bound.Characters, bound.Milliseconds = units.Images, units.Characters, units.Milliseconds
+	bound.Conditions.Kinds = ex.kinds()
+}
+
+// pieces is what a request asks for by the piece, with audio of this length.
+func (ex *Exchange) pieces(audio time.Duration) usage.Units {
+	return usage.Units{
+		Images: ex.request.Images.Count, Characters: ex.request.Characters, Milliseconds: audio.Milliseconds(),
+	}
+}
+
+// likelyPieces is what stands in the record where the answer does not tell. The length of
+// audio is a guess, which only a model that is priced by it needs.
+func (ex *Exchange) likelyPieces() usage.Units {
+	units := ex.pieces(ex.request.EstimatedAudio())
+	if units.Milliseconds > 0 {
+		if _, priced := ex.settlement.rates.UnitPrices()[price.Milliseconds.String()]; !priced {
+			units.Milliseconds = 0
+		}
+	}
+	return units
+}
+
+// kinds are the kinds of pieces that have prices of their own.
+func (ex *Exchange) kinds() price.Kinds {
+	var kinds price.Kinds
+	if images := ex.request.Images; images.Count > 0 {
+		kinds[price.Images] = price.ImageKind(images.Quality, images.Size)
+	}
+	return kinds
 }
 
 // unreachable are the classes of tokens that a request cannot lead to.
@@ -94,6 +140,9 @@ func (a allowance) lowered(rates *price.Rates, outputCap int64) (allowance, erro
 // within is the allowance with as high an output cap as the amount pays for; false if
 // that is not even the least.
 func (a allowance) within(rates *price.Rates, amount metering.Nanos, least int64) (allowance, bool) {
+	if a.answers == 0 {
+		return a, a.amount <= amount // free
+	}
 	affordable := rates.OutputTokensWithin(a.bound, amount) / a.answers
 	if affordable < least {
 		return a, false
@@ -105,7 +154,7 @@ func (a allowance) within(rates *price.Rates, amount metering.Nanos, least int64
 // leastCap is how far the output cap may be lowered: room for the reasoning that was
 // asked for, and an answer.
 func (ex *Exchange) leastCap(a allowance) int64 {
-	if ex.principal.ExactCaps {
+	if ex.principal.ExactCaps || !ex.request.CanCapOutput() {
 		return a.outputCap
 	}
 	return min(a.outputCap, leastOutputCap+ex.request.ThinkingBudget)

@@ -119,8 +119,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.buildCatalogue(); err != nil {
 		return err
 	}
-	a.runtime, err = openRuntime(address, a.logger)
-	return err
+	if a.runtime, err = openRuntime(address, a.logger); err != nil {
+		return err
+	}
+	return measured.register(ctx.GetMetricsRegistry(), a.runtime)
 }
 
 // check finds the mistakes that can be told from the configuration alone.

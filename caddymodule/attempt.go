@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -74,15 +75,15 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
 		status: response.StatusCode, length: response.ContentLength, drains: ex.drains, streams: ex.request.Stream,
 	}
-	framing, ok := framingOf(response.Header.Get("Content-Type"))
+	framing, ok := framingOf(response.Header.Get("Content-Type"), ex.operation.AnswersRaw())
 	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
 		body.discard()
 		return nil, &failure{status: http.StatusBadGateway, retryable: true, class: dialect.ProviderInvalidAnswer}
 	}
-	body.framing = framing
+	body.framing, body.streams = framing, body.streams || framing == usage.Raw
 	body.meter = usage.NewMeter(usage.Options{
-		Format: ex.operation.Format, Framing: framing, Choices: ex.request.Choices,
-		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile,
+		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
+		StripUsage: ex.injectUsage(), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
@@ -117,7 +118,8 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, target upstream.Attem
 // injectUsage tells whether the provider must be asked for usage that the caller
 // did not ask for.
 func (ex *Exchange) injectUsage() bool {
-	return ex.operation.Format == usage.OpenAIChat && ex.request.Stream && !ex.request.IncludeUsage
+	counted := ex.operation.Format == usage.OpenAIChat || ex.operation.Format == usage.OpenAICompletions
+	return counted && ex.request.Stream && !ex.request.IncludeUsage
 }
 
 // providerRequest builds the request from allow-lists: nothing of the client's
@@ -132,6 +134,12 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	header := make(http.Header, 12)
 	dialect.CopyRequestHeader(ex.dialect, header, ex.header)
 	header["Accept-Encoding"] = identityEncoding
+	if ex.operation.AnswersRaw() {
+		header["Accept"] = acceptAnything
+	}
+	if ex.request.ContentType != "" {
+		header["Content-Type"] = []string{ex.request.ContentType}
+	}
 	if key := header.Get("Idempotency-Key"); key != "" {
 		header["Idempotency-Key"] = []string{ownIdempotencyKey(ex.principal.AccountID, key)}
 	}
@@ -153,10 +161,14 @@ func ownIdempotencyKey(accountID, key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-var identityEncoding = []string{"identity"}
+var (
+	identityEncoding = []string{"identity"}
+	acceptAnything   = []string{"*/*"}
+)
 
-// framingOf tells how an answer of this content type is framed.
-func framingOf(contentType string) (usage.Framing, bool) {
+// framingOf tells how an answer of this content type is framed. Only some operations
+// may answer raw, with audio or plain text.
+func framingOf(contentType string, raw bool) (usage.Framing, bool) {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err != nil:
@@ -166,7 +178,8 @@ func framingOf(contentType string) (usage.Framing, bool) {
 	case mediaType == "application/json":
 		return usage.JSON, true
 	}
-	return 0, false
+	return usage.Raw, raw && (strings.HasPrefix(mediaType, "audio/") || strings.HasPrefix(mediaType, "text/") ||
+		mediaType == "application/octet-stream" || mediaType == "application/x-subrip")
 }
 
 // clientWatch ends a provider's request when the client has left.
@@ -192,6 +205,7 @@ func watchClient(ex *Exchange, cancel context.CancelFunc) *clientWatch {
 }
 
 func (t *Transport) logFailure(ex *Exchange, target upstream.Attempt, failed *failure) {
+	measured.failed(target.Provider.Name, failed)
 	t.app.logger.Warn("attempt failed",
 		zap.String("request_id", ex.id), zap.String("provider", target.Provider.Name),
 		zap.Stringer("key", target.Credential), zap.Int("status", failed.status),

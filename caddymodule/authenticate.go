@@ -54,6 +54,12 @@ func (h *Authenticate) Provision(ctx caddy.Context) error {
 // ServeHTTP verifies the key and answers every error of the handlers below. It
 // returns nil always.
 func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.app.AccessLog != accessLogCaddy {
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
+	if h.answerHealth(w, r) {
+		return nil
+	}
 	ex := &Exchange{
 		app: h.app, runtime: h.app.runtime,
 		id: uuid.Must(uuid.NewV7()).String(), startedAt: h.app.now(), client: r.Context(), header: r.Header,
@@ -61,9 +67,6 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	}
 	ex.delivery = newDelivery(w, h.app.now)
 	ex.attach(r)
-	if h.app.AccessLog != accessLogCaddy {
-		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
-	}
 	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)
 
 	defer func() {
@@ -72,6 +75,7 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		}
 		if ex.settlement == nil {
 			logRefusal(h.logger, ex, h.app.now())
+			measured.refused(ex)
 		}
 	}()
 	// The credential goes first, whatever else is wrong with the request.

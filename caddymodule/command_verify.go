@@ -42,7 +42,8 @@ func (c *commandLine) verifyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				printVerification(found, report)
+				answer, facts := verification(report)
+				found.facts(answer, facts...)
 				if len(report.Differences) > 0 {
 					return fmt.Errorf("%s: %w", counted(len(report.Differences), "difference"), errDifferences)
 				}
@@ -52,8 +53,9 @@ func (c *commandLine) verifyCommand() *cobra.Command {
 	}
 }
 
-func printVerification(found *output, report *store.Report) {
-	answer := verificationJSON{
+// verification is a report for scripts, and for people.
+func verification(report *store.Report) (answer verificationJSON, facts []string) {
+	answer = verificationJSON{
 		OK: len(report.Differences) == 0, Accounts: report.Accounts, Records: report.Records,
 		Transfers: report.Transfers, Balance: report.Balance, Differences: []differenceJSON{},
 	}
@@ -61,7 +63,7 @@ func printVerification(found *output, report *store.Report) {
 	if !answer.OK {
 		outcome = counted(len(report.Differences), "difference")
 	}
-	facts := []string{
+	facts = []string{
 		"accounts", count(report.Accounts), "usage records", count(report.Records), "transfers", count(report.Transfers),
 		"all balances", dollars(report.Balance), "outcome", outcome,
 	}
@@ -69,5 +71,5 @@ func printVerification(found *output, report *store.Report) {
 		answer.Differences = append(answer.Differences, differenceJSON(d))
 		facts = append(facts, "difference", d.String())
 	}
-	found.facts(answer, facts...)
+	return answer, facts
 }

@@ -68,6 +68,7 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 		c.pricesCommand(),
 		c.modelsCommand(),
 		c.nodesCommand(),
+		c.backupCommand(),
 	)
 	explainArguments(faregate)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
 )
@@ -93,6 +94,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
 		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
 		admission: ex.admission, markup: markup,
+		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,

@@ -191,7 +191,7 @@ func (b *responseBody) breakOff(code dialect.Code) {
 		problem := dialect.NewError(code)
 		problem.RequestID = b.exchange.id
 		// Blank lines end an event that was cut in its middle, and else mean nothing.
-		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.dialect, problem)...)
+		b.pending = append([]byte("\n\n"), dialect.StreamError(b.exchange.operation, problem)...)
 		return
 	}
 	b.cut = true

@@ -87,9 +87,12 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return err
 	}
 	ex.operation, ex.dialect = operation, operation.Dialect
-	if operation.Kind == dialect.ListModels {
+	switch operation.Kind {
+	case dialect.ListModels:
 		h.listModels(ex)
 		return nil
+	case dialect.ShowModel:
+		return h.showModel(ex, model)
 	}
 	if err := ex.runtime.ready(); err != nil {
 		return err
@@ -103,7 +106,11 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return errors.Join(errBodyUnreadable, err)
 	}
 	defer func() { ex.body.release() }()
-	ex.request, err = dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, ex.body.bytes)
+	if operation.IsForm() {
+		ex.request, err = dialect.ParseForm(operation, r.Header.Get("Content-Type"), ex.body.bytes)
+	} else {
+		ex.request, err = dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, ex.body.bytes)
+	}
 	if err != nil {
 		return err
 	}
@@ -145,12 +152,35 @@ func (h *Route) listModels(ex *Exchange) {
 		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) {
 			continue
 		}
-		models = append(models, dialect.ModelInfo{
-			ID: model.Name, Owner: model.Owner, DisplayName: model.Name,
-			ContextLength: model.ContextLength, OutputLimit: model.OutputLimit,
-		})
+		models = append(models, modelInfo(model))
 	}
 	dialect.WriteModels(ex.delivery, ex.operation.Dialect, models)
+}
+
+// showModel answers one model, if this key may call it, by the name that the caller
+// knows it by.
+func (h *Route) showModel(ex *Exchange, name string) error {
+	model, err := h.app.catalogue().Find(name)
+	if err != nil {
+		return err
+	}
+	if model.Simulator() && !h.local {
+		return upstream.ErrUnknownModel
+	}
+	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
+		return errModelNotAllowed
+	}
+	shown := modelInfo(model)
+	shown.ID = name
+	dialect.WriteModel(ex.delivery, ex.operation.Dialect, shown)
+	return nil
+}
+
+func modelInfo(model *upstream.Model) dialect.ModelInfo {
+	return dialect.ModelInfo{
+		ID: model.Name, Owner: model.Owner, DisplayName: model.Name,
+		ContextLength: model.ContextLength, OutputLimit: model.OutputLimit,
+	}
 }
 
 // Interface guards

@@ -39,3 +39,29 @@ func TestListsOfModelsShowWhatTheKeyMayCall(t *testing.T) {
 		t.Errorf("%d records of lists", n)
 	}
 }
+
+func TestOneModelIsShownToThoseWhoMayCallIt(t *testing.T) {
+	g := startGateway(t, gatewayOptions{models: []string{"claude-*", "gpt-4.1-mini", "gemini-2.5-flash"}})
+	for _, row := range []struct {
+		path   string
+		header http.Header
+		want   string
+	}{
+		{"/v1/models/gpt-4.1-mini", bearer(g.secret), `{"id":"gpt-4.1-mini","object":"model"`},
+		{"/v1/models/claude-haiku-4-5", xAPIKey(g.secret), `{"type":"model","id":"claude-haiku-4-5"`},
+		{"/v1beta/models/gemini-2.5-flash", googleKey(g.secret), `{"name":"models/gemini-2.5-flash"`},
+	} {
+		got := g.callWith(row.path, "", row.header)
+		if got.status != http.StatusOK || !strings.HasPrefix(string(got.body), row.want) {
+			t.Errorf("%s: %d %s", row.path, got.status, got.body)
+		}
+	}
+	for path, status := range map[string]int{
+		"/v1/models/gpt-4.1": http.StatusForbidden, "/v1/models/no-such-model": http.StatusNotFound,
+		"/v1beta/models/no-such-model": http.StatusNotFound, "/v1/models/simulator/demo": http.StatusNotFound,
+	} {
+		if got := g.callWith(path, "", bearer(g.secret)); got.status != status {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+}

@@ -65,6 +65,7 @@ type runtime struct {
 	stopServing context.CancelFunc
 
 	mutex    sync.Mutex
+	opened   bool // the store and the ledger are there
 	live     map[*settlement]struct{}
 	idle     chan struct{} // closed when closing and nothing is live
 	awaited  bool          // somebody closes the runtime when it is idle
@@ -178,6 +179,9 @@ func (rt *runtime) open(node string) (err error) {
 	}
 	rt.node = node
 	rt.store, rt.unlock, rt.ledger = opened, unlock, books
+	rt.mutex.Lock()
+	rt.opened = true
+	rt.mutex.Unlock()
 	rt.verifier = auth.NewVerifier(opened, auth.VerifierOptions{})
 	poll, stop := context.WithCancel(context.Background())
 	rt.stopPoll = stop
@@ -212,6 +216,16 @@ func (rt *runtime) enter(s *settlement) {
 	defer rt.mutex.Unlock()
 	rt.requests++
 	rt.live[s] = struct{}{}
+}
+
+// figures are the present counts; false before the store is open.
+func (rt *runtime) figures() (holds int, figures ledger.Figures, ok bool) {
+	rt.mutex.Lock()
+	defer rt.mutex.Unlock()
+	if !rt.opened {
+		return 0, ledger.Figures{}, false
+	}
+	return len(rt.live), rt.ledger.Figures(), true
 }
 
 // settled ends what enter began.

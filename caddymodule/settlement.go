@@ -41,9 +41,14 @@ type settlement struct {
 	rates     *price.Rates
 	// markup is what the account's group multiplies all prices by, as rates do.
 	markup price.Factor
-	// estimatedInput is our own count of the input, in tokens.
-	estimatedInput int64
-	noReasoning    bool // the caller turned reasoning off
+	// estimatedInput is our own count of the input, in tokens; estimatedSpeech that of the
+	// audio that a text becomes.
+	estimatedInput, estimatedSpeech int64
+	// kinds are those of the pieces that are asked for.
+	kinds price.Kinds
+	// free tells that the operation costs nothing.
+	free        bool
+	noReasoning bool // the caller turned reasoning off
 	// record is written by the request's goroutine, and by the claimant from then on.
 	record metering.Record
 	// What was called, to judge by what the provider says it served.
@@ -111,7 +116,9 @@ func (s *settlement) settle(a answer) error {
 	defer s.hold.Release() // does nothing after Settle, and frees the hold if that refuses
 	held := s.hold.Amount()
 	cost := s.fill(a)
+	began := s.now()
 	err := s.hold.Settle(context.Background(), &s.record)
+	took := s.now().Sub(began)
 	if err != nil {
 		s.record.Cost, s.record.Shortfall = 0, 0
 		s.record.Status, s.record.Basis = metering.StatusInterrupted, metering.BasisInterrupted
@@ -119,6 +126,7 @@ func (s *settlement) settle(a answer) error {
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
 	logRequest(s.logger, &s.record)
+	measured.settled(&s.record, took)
 	if err == nil && s.record.Cost > held {
 		s.alarm(held, s.feature(held, cost))
 	}
@@ -138,15 +146,15 @@ func (s *settlement) abandon(report usage.Report) {
 	if own, ok := s.catalogue.PassRates(attempt, attempt.Model, s.record.StartedAt); ok {
 		rates = own // what the provider charges, whatever the customer would have paid
 	}
-	conditions := conditionsOf(&report)
+	conditions := s.conditions(&report)
 	s.hold.AddOperatorCost(rates.Cost(report.Usage, conditions))
 	for _, pass := range s.passes(attempt, rates, price.Factor{}, report.Passes, conditions) {
 		s.hold.AddOperatorCost(pass)
 	}
 }
 
-func conditionsOf(report *usage.Report) price.Conditions {
-	return price.Conditions{ServiceTier: report.ServiceTier, Speed: report.Speed, Geo: report.Geo}
+func (s *settlement) conditions(report *usage.Report) price.Conditions {
+	return price.Conditions{ServiceTier: report.ServiceTier, Speed: report.Speed, Geo: report.Geo, Kinds: s.kinds}
 }
 
 // interrupt records that the gateway stopped before the terminal bytes.
@@ -159,6 +167,10 @@ func (s *settlement) fill(a answer) costing {
 	record := &s.record
 	report := &a.report
 	estimate := usage.Estimate(s.estimatedInput, report.OutputBytes, report.OutputRunes)
+	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
+		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
+	}
+	estimate.Units = report.Usage.Units
 	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning && !s.noReasoning {
 		estimate = withHiddenReasoning(estimate, s.now().Sub(record.StartedAt))
 	}
@@ -170,6 +182,9 @@ func (s *settlement) fill(a answer) costing {
 	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
 	outcome.EmptyAllowed = emptyEnd && s.runtime.emptyAnswers.allow(record.KeyID, s.now())
 	verdict := metering.Judge(outcome)
+	if s.free && verdict.Basis != metering.BasisInterrupted {
+		verdict.Basis, verdict.Usage = metering.BasisWaived, usage.Usage{}
+	}
 
 	record.Status, record.Basis, record.Usage = verdict.Status, verdict.Basis, verdict.Usage
 	record.HTTPStatus = a.httpStatus
@@ -182,7 +197,7 @@ func (s *settlement) fill(a answer) costing {
 	}
 	record.FinishReason = enumerated(report.FinishReason, usage.KnownFinishReason)
 	record.ServiceTier = enumerated(report.ServiceTier, usage.KnownServiceTier)
-	cost := costing{rates: s.rates, usage: verdict.Usage, conditions: conditionsOf(report)}
+	cost := costing{rates: s.rates, usage: verdict.Usage, conditions: s.conditions(report)}
 	if report.Model != "" {
 		served, refined := s.catalogue.Served(s.model, s.attempt, report.Model, record.StartedAt)
 		record.ModelServed = served
@@ -203,7 +218,9 @@ func (s *settlement) fill(a answer) costing {
 			record.Usage = record.Usage.Plus(report.Passes[i].Usage)
 		}
 	case metering.BasisWaived:
-		s.abandon(*report)
+		if !s.free {
+			s.abandon(*report)
+		}
 	}
 	return cost
 }

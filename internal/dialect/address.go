@@ -21,7 +21,7 @@ func ProviderURL(operation Operation, base *url.URL, model string, request *Requ
 	root := strings.TrimRight(base.Path, "/")
 	switch operation.Dialect {
 	case Anthropic:
-		address.Path = strings.TrimSuffix(root, "/v1") + messagesPath
+		address.Path = strings.TrimSuffix(root, "/v1") + operation.path
 		if request.beta {
 			address.RawQuery = "beta=true"
 		}
@@ -31,7 +31,7 @@ func ProviderURL(operation Operation, base *url.URL, model string, request *Requ
 		}
 		// All bytes of a valid name but the slash, which separates segments, stand
 		// for themselves in a path (RFC 3986 section 3.3), so nothing needs escaping.
-		verb := generateVerb
+		verb := operation.path
 		if request.Stream {
 			verb = streamVerb
 			if request.SSE {
@@ -40,7 +40,7 @@ func ProviderURL(operation Operation, base *url.URL, model string, request *Requ
 		}
 		address.Path = root + "/models/" + model + verb
 	default:
-		address.Path = root + "/chat/completions"
+		address.Path = root + operation.path
 	}
 	return &address, nil
 }

@@ -35,17 +35,24 @@ func (r *Request) Body(edit Edit) ([]byte, error) {
 		return nil, errModelInBody
 	}
 	patches := make([]patch, 0, 4)
-	if edit.Model != "" && edit.Model != r.Model && r.places.model.present() {
-		name := edit.Model
-		if r.Operation.Dialect == Google {
-			name = modelsPrefix + name
+	if edit.Model != "" && edit.Model != r.Model {
+		switch {
+		case r.Operation.IsForm():
+			patches = append(patches, patch{r.places.model, []byte(edit.Model)})
+		case r.Operation.Dialect != Google:
+			patches = r.setValue(patches, r.places.model, "model", appendString(nil, edit.Model))
 		}
-		patches = append(patches, patch{r.places.model, appendString(nil, name)})
+		for _, place := range r.places.models {
+			patches = append(patches, patch{place, appendString(nil, modelsPrefix+edit.Model)})
+		}
 	}
-	if edit.OutputCap > 0 && edit.OutputCap != r.OutputCap {
+	if edit.OutputCap > 0 && edit.OutputCap != r.OutputCap && r.CanCapOutput() {
 		patches = r.capOutput(patches, edit)
 	}
-	if edit.IncludeUsage && r.Stream && !r.IncludeUsage && r.Operation.Dialect == OpenAI {
+	if r.Operation.read == readsResponses {
+		patches = r.bindResponses(patches)
+	}
+	if edit.IncludeUsage && r.Stream && !r.IncludeUsage && (r.Operation.read == readsChat || r.Operation.read == readsCompletions) {
 		switch {
 		case r.places.streamOptionUse.present():
 			patches = append(patches, patch{r.places.streamOptionUse, []byte("true")})
@@ -69,6 +76,13 @@ func (r *Request) capOutput(patches []patch, edit Edit) []patch {
 	case Anthropic:
 		return append(patches, patch{given, number}) // it is required
 	}
+	if r.Operation.read != readsChat {
+		name := "max_output_tokens"
+		if r.Operation.read == readsCompletions {
+			name = "max_tokens"
+		}
+		return r.setValue(patches, given, name, number)
+	}
 	// Chat: two names for one thing, and null stands for an absent one.
 	switch {
 	case r.given(given) || r.given(old):
@@ -89,6 +103,26 @@ func (r *Request) capOutput(patches []patch, edit Edit) []patch {
 		name = `"max_tokens":`
 	}
 	return append(patches, r.insert(r.start(), name+string(number)))
+}
+
+// bindResponses says what the provider's own defaults would leave open: that nothing
+// is kept, and how often tools run there.
+func (r *Request) bindResponses(patches []patch) []patch {
+	if r.Operation.Name == responses.Name && !r.given(r.places.store) {
+		patches = r.setValue(patches, r.places.store, "store", []byte("false"))
+	}
+	if r.toolCallsAdded {
+		patches = r.setValue(patches, r.places.toolCalls, "max_tool_calls", strconv.AppendInt(nil, standardToolCalls, 10))
+	}
+	return patches
+}
+
+// setValue sets a member of the body, which may be absent or null.
+func (r *Request) setValue(patches []patch, at span, name string, value []byte) []patch {
+	if at.present() {
+		return append(patches, patch{at, value})
+	}
+	return append(patches, r.insert(r.start(), `"`+name+`":`+string(value)))
 }
 
 // given tells whether a member is there and not null.

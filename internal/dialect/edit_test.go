@@ -7,7 +7,10 @@ import (
 	"testing"
 )
 
-var operations = []Operation{chatCompletions, messages, generateContent}
+var operations = []Operation{
+	chatCompletions, messages, generateContent, completions, responses, compactResponses, countResponses, embeddings, moderations,
+	countMessages, countContents, embedContent, embedContents, generateImages, speech,
+}
 
 func mustParse(t testing.TB, operation Operation, body string) *Request {
 	t.Helper()
@@ -57,6 +60,22 @@ func TestEditsChangeTheirPlacesOnly(t *testing.T) {
 		"Gemini, cap":             {generateContent, lower, `{"generation_config":{"max_output_tokens":99}}`, `{"generation_config":{"max_output_tokens":7}}`},
 		"Gemini, cap null":        {generateContent, lower, `{"generationConfig":{"maxOutputTokens":null}}`, `{"generationConfig":{"maxOutputTokens":7}}`},
 		"Gemini, model":           {generateContent, Edit{Model: "g"}, `{"model":"models/gemini-3.8-flash"}`, `{"model":"models/g"}`},
+		"responses":               {responses, Edit{}, `{"model":"a"}`, `{"store":false,"model":"a"}`},
+		"responses, store null":   {responses, Edit{}, `{"model":"a","store":null}`, `{"model":"a","store":false}`},
+		"responses, not stored":   {responses, Edit{Model: "b"}, `{"model":"a","store":false}`, `{"model":"b","store":false}`},
+		"responses, cap":          {responses, lower, `{"model":"a","store":false}`, `{"max_output_tokens":7,"model":"a","store":false}`},
+		"responses, cap null":     {responses, lower, `{"model":"a","store":false,"max_output_tokens":null}`, `{"model":"a","store":false,"max_output_tokens":7}`},
+		"responses, searches":     {responses, Edit{}, `{"model":"a","store":false,"tools":[{"type":"web_search"}]}`, `{"max_tool_calls":4,"model":"a","store":false,"tools":[{"type":"web_search"}]}`},
+		"responses, few searches": {responses, Edit{}, `{"model":"a","store":false,"max_tool_calls":2,"tools":[{"type":"web_search"}]}`, `{"model":"a","store":false,"max_tool_calls":2,"tools":[{"type":"web_search"}]}`},
+		"responses, null calls":   {responses, Edit{}, `{"model":"a","store":false,"max_tool_calls":null,"tools":[{"type":"web_search"}]}`, `{"model":"a","store":false,"max_tool_calls":4,"tools":[{"type":"web_search"}]}`},
+		"responses, usage":        {responses, usage, `{"model":"a","store":false,"stream":true}`, `{"model":"a","store":false,"stream":true}`},
+		"compact has no cap":      {compactResponses, lower, `{"model":"a"}`, `{"model":"a"}`},
+		"completions":             {completions, lower, `{"model":"a","prompt":"x"}`, `{"max_tokens":7,"model":"a","prompt":"x"}`},
+		"completions, usage":      {completions, usage, `{"model":"a","stream":true}`, `{"stream_options":{"include_usage":true},"model":"a","stream":true}`},
+		"embeddings":              {embeddings, Edit{Model: "b", OutputCap: 7}, `{"model":"a","input":[[1,2]]}`, `{"model":"b","input":[[1,2]]}`},
+		"moderation's default":    {moderations, Edit{Model: "b"}, `{"input":"x"}`, `{"model":"b","input":"x"}`},
+		"Gemini, embeddings":      {embedContents, Edit{Model: "g"}, `{"requests":[{"model":"models/gemini-3.8-flash"},{"model":"models/gemini-3.8-flash"}]}`, `{"requests":[{"model":"models/g"},{"model":"models/g"}]}`},
+		"Gemini, count inside":    {countContents, Edit{Model: "g"}, `{"generateContentRequest":{"model":"models/gemini-3.8-flash"}}`, `{"generateContentRequest":{"model":"models/g"}}`},
 		"Gemini, model in path":   {generateContent, Edit{Model: "g"}, `{"contents":[]}`, `{"contents":[]}`},
 		"all at once, any order":  {chatCompletions, Edit{Model: "b", OutputCap: 7, IncludeUsage: true}, `{"stream":true,"stream_options":{"a":"é\ud83d"},"max_tokens":9,"model":"a"}`, `{"stream":true,"stream_options":{"include_usage":true,"a":"é\ud83d"},"max_tokens":7,"model":"b"}`},
 		"unknown members stay":    {chatCompletions, Edit{Model: "b"}, `{"model":"a","future":{"x":[1e400,-0,"\/"]}, "future2" :1}`, `{"model":"b","future":{"x":[1e400,-0,"\/"]}, "future2" :1}`},
@@ -114,8 +133,9 @@ func FuzzEdit(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%q became %q: %v", body, edited, err)
 			}
-			if model && again.Model != "other-model" || outputCap && again.OutputCap != 4321 ||
-				includeUsage && operation.Dialect == OpenAI && again.Stream && !again.IncludeUsage {
+			if model && again.Model != "other-model" || outputCap && request.CanCapOutput() && again.OutputCap != 4321 ||
+				includeUsage && (operation.read == readsChat || operation.read == readsCompletions) && again.Stream && !again.IncludeUsage ||
+				operation.Name == responses.Name && !again.places.store.present() {
 				t.Fatalf("%q became %q: %+v", body, edited, again)
 			}
 			if again.Choices != request.Choices || again.Stream != request.Stream || again.unbounded != request.unbounded || again.images != request.images {
@@ -138,10 +158,16 @@ func strip(t *testing.T, body []byte) map[string]any {
 	if err := decoder.Decode(&value); err != nil {
 		t.Fatalf("%q: %v", body, err)
 	}
-	for _, name := range []string{"model", "max_tokens", "max_completion_tokens"} {
+	for _, name := range []string{"model", "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tool_calls", "store"} {
 		delete(value, name)
 	}
+	for _, request := range asSlice(value["requests"]) {
+		if members, ok := request.(map[string]any); ok {
+			delete(members, "model")
+		}
+	}
 	for object, names := range map[string][]string{
+		"generateContentRequest": {"model"}, "generate_content_request": {"model"},
 		"stream_options": {"include_usage"}, "generationConfig": {"maxOutputTokens", "max_output_tokens"}, "generation_config": {"maxOutputTokens", "max_output_tokens"},
 	} {
 		switch inner := value[object].(type) {
@@ -157,4 +183,9 @@ func strip(t *testing.T, body []byte) map[string]any {
 		}
 	}
 	return value
+}
+
+func asSlice(value any) []any {
+	slice, _ := value.([]any)
+	return slice
 }

@@ -50,14 +50,25 @@ func WriteError(w http.ResponseWriter, d Dialect, problem *Error) {
 // that the dialect's SDKs raise an error and do not take the answer for complete.
 // An answer in JSON, Gemini's stream without alt=sse included, has no such thing:
 // there the connection must be cut.
-func StreamError(d Dialect, problem *Error) []byte {
+func StreamError(operation Operation, problem *Error) []byte {
 	event := []byte("data: ")
 	end := "\n\n"
-	switch d {
-	case Anthropic:
+	d := operation.Dialect
+	switch {
+	case operation.read == readsResponses:
+		// openai-openapi, ResponseErrorEvent, which has no object error; OpenAI's SDKs
+		// raise on that.
+		event = append(event[:0], `event: error
+data: {"type":"error","sequence_number":0,"param":null,"code":`...)
+		event = appendString(event, string(problem.Code))
+		event = append(event, `,"message":`...)
+		event = appendString(event, problem.Message)
+		event = append(event, ',')
+		return append(append(event, appendError(nil, d, problem)[1:]...), end...)
+	case d == Anthropic:
 		// Anthropic's SDKs raise on the event's name.
 		event = []byte("event: error\ndata: ")
-	case Google:
+	case d == Google:
 		end = "\r\n\r\n" // Gemini's own line ends
 	}
 	return append(appendError(event, d, problem), end...)

@@ -125,14 +125,19 @@ func TestNoCreditSaysHowMuch(t *testing.T) {
 
 func TestStreamError(t *testing.T) {
 	problem := NewError(CodeProviderBroke).WithMessage("Broke.")
-	for d, want := range map[Dialect]string{
-		OpenAI:    "data: {\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n",
-		Anthropic: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Broke.\",\"code\":\"provider_broke_off\"}}\n\n",
-		Google: "data: {\"error\":{\"code\":502,\"message\":\"Broke.\",\"status\":\"INTERNAL\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"," +
-			"\"reason\":\"PROVIDER_BROKE_OFF\",\"domain\":\"faregate\"}]}}\r\n\r\n",
+	for _, row := range []struct {
+		operation Operation
+		want      string
+	}{
+		{chatCompletions, "data: {\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n"},
+		{messages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Broke.\",\"code\":\"provider_broke_off\"}}\n\n"},
+		{generateContent, "data: {\"error\":{\"code\":502,\"message\":\"Broke.\",\"status\":\"INTERNAL\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"," +
+			"\"reason\":\"PROVIDER_BROKE_OFF\",\"domain\":\"faregate\"}]}}\r\n\r\n"},
+		{responses, "event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"param\":null,\"code\":\"provider_broke_off\",\"message\":\"Broke.\"," +
+			"\"error\":{\"message\":\"Broke.\",\"type\":\"server_error\",\"param\":null,\"code\":\"provider_broke_off\"}}\n\n"},
 	} {
-		if got := string(StreamError(d, problem)); got != want {
-			t.Errorf("%v: %q", d, got)
+		if got := string(StreamError(row.operation, problem)); got != row.want {
+			t.Errorf("%s: %q", row.operation.Name, got)
 		}
 	}
 }
@@ -143,8 +148,8 @@ func TestModelLists(t *testing.T) {
 		OpenAI: `{"object":"list","data":[{"id":"a/b","object":"model","created":1700000000,"owned_by":"x","context_length":1000},{"id":"c","object":"model","created":0,"owned_by":""}]}`,
 		Anthropic: `{"data":[{"type":"model","id":"a/b","display_name":"A","created_at":"2023-11-14T22:13:20Z","max_input_tokens":1000,"max_tokens":10},` +
 			`{"type":"model","id":"c","display_name":"c","created_at":"1970-01-01T00:00:00Z"}],"has_more":false,"first_id":"a/b","last_id":"c"}`,
-		Google: `{"models":[{"name":"models/a/b","displayName":"A","inputTokenLimit":1000,"outputTokenLimit":10,"supportedGenerationMethods":["generateContent","streamGenerateContent"]},` +
-			`{"name":"models/c","displayName":"c","supportedGenerationMethods":["generateContent","streamGenerateContent"]}]}`,
+		Google: `{"models":[{"name":"models/a/b","displayName":"A","inputTokenLimit":1000,"outputTokenLimit":10,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]},` +
+			`{"name":"models/c","displayName":"c","supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}]}`,
 	} {
 		w := httptest.NewRecorder()
 		WriteModels(w, d, models)

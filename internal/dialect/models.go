@@ -29,6 +29,22 @@ func WriteModels(w http.ResponseWriter, d Dialect, models []ModelInfo) {
 	default:
 		body = appendOpenAIModels(body, models)
 	}
+	writeJSON(w, body)
+}
+
+// WriteModel answers with one model in the dialect's shape.
+func WriteModel(w http.ResponseWriter, d Dialect, model ModelInfo) {
+	switch d {
+	case Anthropic:
+		writeJSON(w, appendAnthropicModel(nil, model))
+	case Google:
+		writeJSON(w, appendGoogleModel(nil, model))
+	default:
+		writeJSON(w, appendOpenAIModel(nil, model))
+	}
+}
+
+func writeJSON(w http.ResponseWriter, body []byte) {
 	header := w.Header()
 	header["Content-Type"] = jsonContent
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -42,17 +58,21 @@ func appendOpenAIModels(to []byte, models []ModelInfo) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(to, `{"id":`...)
-		to = appendString(to, model.ID)
-		to = append(to, `,"object":"model","created":`...)
-		to = strconv.AppendInt(to, unix(model.Created), 10)
-		to = append(to, `,"owned_by":`...)
-		to = appendString(to, model.Owner)
-		// OpenRouter's and others' extension, which several clients read.
-		to = appendLimit(to, `,"context_length":`, model.ContextLength)
-		to = append(to, '}')
+		to = appendOpenAIModel(to, model)
 	}
 	return append(to, "]}"...)
+}
+
+func appendOpenAIModel(to []byte, model ModelInfo) []byte {
+	to = append(to, `{"id":`...)
+	to = appendString(to, model.ID)
+	to = append(to, `,"object":"model","created":`...)
+	to = strconv.AppendInt(to, unix(model.Created), 10)
+	to = append(to, `,"owned_by":`...)
+	to = appendString(to, model.Owner)
+	// OpenRouter's and others' extension, which several clients read.
+	to = appendLimit(to, `,"context_length":`, model.ContextLength)
+	return append(to, '}')
 }
 
 func appendAnthropicModels(to []byte, models []ModelInfo) []byte {
@@ -61,17 +81,7 @@ func appendAnthropicModels(to []byte, models []ModelInfo) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(to, `{"type":"model","id":`...)
-		to = appendString(to, model.ID)
-		to = append(to, `,"display_name":`...)
-		to = appendString(to, displayName(model))
-		// The API gives the epoch where the date of release is not known.
-		to = append(to, `,"created_at":"`...)
-		to = time.Unix(unix(model.Created), 0).UTC().AppendFormat(to, time.RFC3339)
-		to = append(to, '"')
-		to = appendLimit(to, `,"max_input_tokens":`, model.ContextLength)
-		to = appendLimit(to, `,"max_tokens":`, model.OutputLimit)
-		to = append(to, '}')
+		to = appendAnthropicModel(to, model)
 	}
 	to = append(to, `],"has_more":false,"first_id":`...)
 	if len(models) == 0 {
@@ -83,21 +93,39 @@ func appendAnthropicModels(to []byte, models []ModelInfo) []byte {
 	return append(to, '}')
 }
 
+func appendAnthropicModel(to []byte, model ModelInfo) []byte {
+	to = append(to, `{"type":"model","id":`...)
+	to = appendString(to, model.ID)
+	to = append(to, `,"display_name":`...)
+	to = appendString(to, displayName(model))
+	// The API gives the epoch where the date of release is not known.
+	to = append(to, `,"created_at":"`...)
+	to = time.Unix(unix(model.Created), 0).UTC().AppendFormat(to, time.RFC3339)
+	to = append(to, '"')
+	to = appendLimit(to, `,"max_input_tokens":`, model.ContextLength)
+	to = appendLimit(to, `,"max_tokens":`, model.OutputLimit)
+	return append(to, '}')
+}
+
 func appendGoogleModels(to []byte, models []ModelInfo) []byte {
 	to = append(to, `{"models":[`...)
 	for i, model := range models {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(to, `{"name":`...)
-		to = appendString(to, "models/"+model.ID)
-		to = append(to, `,"displayName":`...)
-		to = appendString(to, displayName(model))
-		to = appendLimit(to, `,"inputTokenLimit":`, model.ContextLength)
-		to = appendLimit(to, `,"outputTokenLimit":`, model.OutputLimit)
-		to = append(to, `,"supportedGenerationMethods":["generateContent","streamGenerateContent"]}`...)
+		to = appendGoogleModel(to, model)
 	}
 	return append(to, "]}"...)
+}
+
+func appendGoogleModel(to []byte, model ModelInfo) []byte {
+	to = append(to, `{"name":`...)
+	to = appendString(to, modelsPrefix+model.ID)
+	to = append(to, `,"displayName":`...)
+	to = appendString(to, displayName(model))
+	to = appendLimit(to, `,"inputTokenLimit":`, model.ContextLength)
+	to = appendLimit(to, `,"outputTokenLimit":`, model.OutputLimit)
+	return append(to, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
 }
 
 func appendLimit(to []byte, name string, limit int64) []byte {

@@ -13,8 +13,10 @@ type Kind uint8
 
 // The kinds of operations.
 const (
-	Generate   Kind = iota // a model generates; metered
+	Generate   Kind = iota // a model works; metered
+	Free                   // sent to a provider that does not charge for it
 	ListModels             // answered from the catalogue
+	ShowModel              // one model, answered from the catalogue
 )
 
 // Operation is something that can be asked for.
@@ -23,9 +25,39 @@ type Operation struct {
 	Name    string
 	Dialect Dialect
 	Kind    Kind
-	// Format is the wire format of the answer, where a model generates.
+	// Format is the wire format of the answer, where it has usage.
 	Format usage.Format
+
+	// path is the operation's path behind the provider's base address; of Google's
+	// operations the verb behind the model.
+	path string
+	read reader
 }
+
+// IsForm tells whether the body is multipart/form-data, to be read by ParseForm.
+func (o Operation) IsForm() bool { return o.read == readsImageForm || o.read == readsAudioForm }
+
+// AnswersRaw tells whether the answer may be neither JSON nor events.
+func (o Operation) AnswersRaw() bool { return o.read == readsSpeech || o.read == readsAudioForm }
+
+// reader says how an operation's body is read.
+type reader uint8
+
+const (
+	readsChat reader = iota
+	readsCompletions
+	readsResponses
+	readsImages
+	readsImageForm
+	readsSpeech
+	readsAudioForm
+	readsEmbeddings
+	readsModerations
+	readsMessages
+	readsGenerate
+	readsCountTokens // Google's, which may wrap a body of generateContent
+	readsEmbedContent
+)
 
 var (
 	// ErrNoOperation says that there is nothing at a path. It is answered with 404.
@@ -48,45 +80,71 @@ const (
 	messagesPath     = "/v1/messages"
 	modelsPath       = "/v1/models"
 	googleModelsPath = "/v1beta/models"
-	generateVerb     = ":generateContent"
-	streamVerb       = ":streamGenerateContent"
 )
 
 var (
-	chatCompletions = Operation{Name: "chat", Dialect: OpenAI, Format: usage.OpenAIChat}
-	messages        = Operation{Name: "messages", Dialect: Anthropic, Format: usage.AnthropicMessages}
-	generateContent = Operation{Name: "generate_content", Dialect: Google, Format: usage.GeminiGenerate}
+	chatCompletions = Operation{Name: "chat", Dialect: OpenAI, Format: usage.OpenAIChat, path: "/chat/completions"}
+	messages        = Operation{Name: "messages", Dialect: Anthropic, Format: usage.AnthropicMessages, path: messagesPath, read: readsMessages}
+	generateContent = Operation{Name: "generate_content", Dialect: Google, Format: usage.GeminiGenerate, path: ":generateContent", read: readsGenerate}
+
+	completions      = Operation{Name: "completions", Dialect: OpenAI, Format: usage.OpenAICompletions, path: "/completions", read: readsCompletions}
+	responses        = Operation{Name: "responses", Dialect: OpenAI, Format: usage.OpenAIResponses, path: "/responses", read: readsResponses}
+	compactResponses = Operation{Name: "responses_compact", Dialect: OpenAI, Format: usage.OpenAIResponses, path: "/responses/compact", read: readsResponses}
+	countResponses   = Operation{Name: "responses_input_tokens", Dialect: OpenAI, Kind: Free, Format: usage.FreeAnswer, path: "/responses/input_tokens", read: readsResponses}
+	embeddings       = Operation{Name: "embeddings", Dialect: OpenAI, Format: usage.OpenAIEmbeddings, path: "/embeddings", read: readsEmbeddings}
+	moderations      = Operation{Name: "moderations", Dialect: OpenAI, Kind: Free, Format: usage.FreeAnswer, path: "/moderations", read: readsModerations}
+	generateImages   = Operation{Name: "images", Dialect: OpenAI, Format: usage.OpenAIImages, path: "/images/generations", read: readsImages}
+	editImages       = Operation{Name: "image_edits", Dialect: OpenAI, Format: usage.OpenAIImages, path: "/images/edits", read: readsImageForm}
+	speech           = Operation{Name: "speech", Dialect: OpenAI, Format: usage.OpenAISpeech, path: "/audio/speech", read: readsSpeech}
+	transcriptions   = Operation{Name: "transcriptions", Dialect: OpenAI, Format: usage.OpenAITranscription, path: "/audio/transcriptions", read: readsAudioForm}
+	translations     = Operation{Name: "translations", Dialect: OpenAI, Format: usage.OpenAITranscription, path: "/audio/translations", read: readsAudioForm}
+	countMessages    = Operation{Name: "count_tokens", Dialect: Anthropic, Kind: Free, Format: usage.FreeAnswer, path: messagesPath + "/count_tokens", read: readsMessages}
+	countContents    = Operation{Name: "count_tokens", Dialect: Google, Kind: Free, Format: usage.FreeAnswer, path: ":countTokens", read: readsCountTokens}
+	embedContent     = Operation{Name: "embed_content", Dialect: Google, Format: usage.GeminiEmbed, path: ":embedContent", read: readsEmbedContent}
+	embedContents    = Operation{Name: "batch_embed_contents", Dialect: Google, Format: usage.GeminiEmbed, path: ":batchEmbedContents", read: readsEmbedContent}
 )
+
+// posted are the operations with the model in the body, by path.
+var posted = map[string]*Operation{
+	chatPath:                       &chatCompletions,
+	"/v1/completions":              &completions,
+	"/v1/responses":                &responses,
+	"/v1/responses/compact":        &compactResponses,
+	"/v1/responses/input_tokens":   &countResponses,
+	"/v1/embeddings":               &embeddings,
+	"/v1/moderations":              &moderations,
+	"/v1/images/generations":       &generateImages,
+	"/v1/images/edits":             &editImages,
+	"/v1/audio/speech":             &speech,
+	"/v1/audio/transcriptions":     &transcriptions,
+	"/v1/audio/translations":       &translations,
+	messagesPath:                   &messages,
+	messagesPath + "/count_tokens": &countMessages,
+}
+
+// verbs are Google's operations, by what follows the model in the path.
+var verbs = [...]*Operation{&generateContent, &countContents, &embedContent, &embedContents}
+
+// streamVerb is generateContent answered in pieces.
+const streamVerb = ":streamGenerateContent"
 
 // Match finds the operation by method and decoded path. Paths are compared as they
 // are: nothing is cleaned, so that no spelling of a path can mean another one to
 // the provider. The caller's dialect, which Guess tells, decides in whose shape
-// /v1/models lists. For Google's operations it returns the model and whether a
-// stream is asked for, as both are in the path.
+// /v1/models lists. For Google's operations and ShowModel it returns the model and
+// whether a stream is asked for, as both are in the path.
 //
 // Errors are ErrNoOperation, ErrMethod, or an *Error where what is asked for is
 // known and not served, or the model's name is not one.
 func Match(method, path string, caller Dialect) (operation Operation, model string, stream bool, err error) {
 	allow := http.MethodPost
-	switch path {
-	case chatPath:
-		operation = chatCompletions
-	case messagesPath:
-		operation = messages
-	case modelsPath:
-		operation = Operation{Name: "models", Dialect: OpenAI, Kind: ListModels}
-		if caller == Anthropic {
-			operation.Dialect = Anthropic
-		}
+	if known := posted[path]; known != nil {
+		operation = *known
+	} else if operation, model, stream, err = matchModel(path, caller); err != nil {
+		return Operation{}, "", false, err
+	}
+	if operation.Kind == ListModels || operation.Kind == ShowModel {
 		allow = http.MethodGet
-	case googleModelsPath:
-		operation = Operation{Name: "models", Dialect: Google, Kind: ListModels}
-		allow = http.MethodGet
-	default:
-		operation = generateContent
-		if model, stream, err = matchGoogle(path); err != nil {
-			return Operation{}, "", false, err
-		}
 	}
 	if method != allow {
 		return Operation{}, "", false, &MethodError{Allow: allow}
@@ -94,27 +152,47 @@ func Match(method, path string, caller Dialect) (operation Operation, model stri
 	return operation, model, stream, nil
 }
 
-// matchGoogle reads /v1beta/models/{model}:{verb}. The verb begins at the last
-// colon, as a model's name may have colons and slashes itself.
-func matchGoogle(path string) (model string, stream bool, err error) {
+// matchModel reads the paths of models: lists, one model, and
+// /v1beta/models/{model}:{verb}. The verb begins at the last colon, as a model's
+// name may have colons and slashes itself.
+func matchModel(path string, caller Dialect) (operation Operation, model string, stream bool, err error) {
+	listed := OpenAI
+	if caller == Anthropic {
+		listed = Anthropic
+	}
+	switch path {
+	case modelsPath:
+		return Operation{Name: "models", Dialect: listed, Kind: ListModels}, "", false, nil
+	case googleModelsPath:
+		return Operation{Name: "models", Dialect: Google, Kind: ListModels}, "", false, nil
+	}
+	if model, ok := strings.CutPrefix(path, modelsPath+"/"); ok && ValidModelName(model) {
+		return Operation{Name: "model", Dialect: listed, Kind: ShowModel}, model, false, nil
+	}
 	rest, ok := strings.CutPrefix(path, googleModelsPath+"/")
 	if !ok {
-		rest, ok = strings.CutPrefix(path, "/v1beta/tunedModels/")
-		if ok && strings.Contains(rest, ":") {
-			return "", false, NewError(CodeUnsupported).WithMessage("Tuned models belong to one provider account and are not served. " +
-				"Call a model of GET /v1beta/models at /v1beta/models/{model}.")
-		}
-		return "", false, unserved(path)
+		return Operation{}, "", false, unserved(path)
 	}
-	if model, ok = strings.CutSuffix(rest, streamVerb); ok {
-		stream = true
-	} else if model, ok = strings.CutSuffix(rest, generateVerb); !ok {
-		return "", false, unserved(path)
+	operation = Operation{Name: "model", Dialect: Google, Kind: ShowModel}
+	model = rest
+	for _, known := range verbs {
+		if name, ok := strings.CutSuffix(rest, known.path); ok {
+			operation, model = *known, name
+		}
+	}
+	if name, ok := strings.CutSuffix(rest, streamVerb); ok {
+		operation, model, stream = generateContent, name, true
+	}
+	if operation.Kind == ShowModel {
+		// What follows a colon may be a verb that is not served, or part of a name.
+		if err := unserved(path); !errors.Is(err, ErrNoOperation) || !ValidModelName(model) || strings.Contains(model, ":") {
+			return Operation{}, "", false, err
+		}
 	}
 	if !ValidModelName(model) {
-		return "", false, NewError(CodeInvalidRequest).WithMessage("The model in the path is not a model's name. GET /v1beta/models lists those that you can call.")
+		return Operation{}, "", false, NewError(CodeInvalidRequest).WithMessage("The model in the path is not a model's name. GET /v1beta/models lists those that you can call.")
 	}
-	return model, stream, nil
+	return operation, model, stream, nil
 }
 
 // leftOut are the operations that are known and left out: they keep content at
@@ -127,6 +205,7 @@ var leftOut = []struct{ prefix, name string }{
 	{"/v1/vector_stores", "Files"},
 	{"/v1/containers", "Containers"},
 	{"/v1/conversations", "Stored conversations"},
+	{"/v1/responses", "Stored responses"},
 	{"/v1/assistants", "Assistants"},
 	{"/v1/threads", "Assistants"},
 	{"/v1/fine_tuning", "Fine tuning"},
@@ -143,6 +222,10 @@ var leftOut = []struct{ prefix, name string }{
 
 // unserved says of an unknown path whether it is one that is left out on purpose.
 func unserved(path string) error {
+	if rest, ok := strings.CutPrefix(path, "/v1beta/tunedModels/"); ok && strings.Contains(rest, ":") {
+		return NewError(CodeUnsupported).WithMessage("Tuned models belong to one provider account and are not served. " +
+			"Call a model of GET /v1beta/models at /v1beta/models/{model}.")
+	}
 	for _, known := range leftOut {
 		rest, ok := strings.CutPrefix(path, known.prefix)
 		if ok && (rest == "" || rest[0] == '/' || known.prefix[len(known.prefix)-1] == '/') {

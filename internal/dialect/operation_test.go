@@ -26,6 +26,24 @@ func TestMatch(t *testing.T) {
 		{"GET", "/v1/models", Anthropic, "models", Anthropic, "", false},
 		{"GET", "/v1/models", Google, "models", OpenAI, "", false},
 		{"GET", "/v1beta/models", OpenAI, "models", Google, "", false},
+		{"GET", "/v1/models/openai/gpt-5.6", OpenAI, "model", OpenAI, "openai/gpt-5.6", false},
+		{"GET", "/v1/models/claude-opus-5", Anthropic, "model", Anthropic, "claude-opus-5", false},
+		{"GET", "/v1beta/models/gemini-3.8-flash", OpenAI, "model", Google, "gemini-3.8-flash", false},
+		{"POST", "/v1/completions", OpenAI, "completions", OpenAI, "", false},
+		{"POST", "/v1/responses", OpenAI, "responses", OpenAI, "", false},
+		{"POST", "/v1/responses/compact", OpenAI, "responses_compact", OpenAI, "", false},
+		{"POST", "/v1/responses/input_tokens", OpenAI, "responses_input_tokens", OpenAI, "", false},
+		{"POST", "/v1/embeddings", OpenAI, "embeddings", OpenAI, "", false},
+		{"POST", "/v1/images/generations", OpenAI, "images", OpenAI, "", false},
+		{"POST", "/v1/images/edits", OpenAI, "image_edits", OpenAI, "", false},
+		{"POST", "/v1/audio/speech", OpenAI, "speech", OpenAI, "", false},
+		{"POST", "/v1/audio/transcriptions", OpenAI, "transcriptions", OpenAI, "", false},
+		{"POST", "/v1/audio/translations", OpenAI, "translations", OpenAI, "", false},
+		{"POST", "/v1/moderations", OpenAI, "moderations", OpenAI, "", false},
+		{"POST", "/v1/messages/count_tokens", Anthropic, "count_tokens", Anthropic, "", false},
+		{"POST", "/v1beta/models/gemini-3.8-flash:countTokens", Google, "count_tokens", Google, "gemini-3.8-flash", false},
+		{"POST", "/v1beta/models/gemini-embedding-2:embedContent", Google, "embed_content", Google, "gemini-embedding-2", false},
+		{"POST", "/v1beta/models/gemini-embedding-2:batchEmbedContents", Google, "batch_embed_contents", Google, "gemini-embedding-2", false},
 	} {
 		operation, model, stream, err := Match(row.method, row.path, row.caller)
 		if err != nil || operation.Name != row.name || operation.Dialect != row.dialect || model != row.model || stream != row.stream ||
@@ -38,8 +56,8 @@ func TestMatch(t *testing.T) {
 func TestUnknownPathsAreUnknown(t *testing.T) {
 	for _, path := range []string{
 		"", "/", "*", "/v1", "/v1/", "//v1/chat/completions", "/v1//chat/completions", "/v1/chat/completions/", "/v1/chat/./completions", "/v1/x/../chat/completions", "/V1/chat/completions", "/v1/chat/completions\x00",
-		"/v1/chat%2fcompletions", "/v1/messages/", "/v1/messages/count_tokens", "/v1/responses", "/v1/modelsx", "/v1beta/models/", "/v1beta/models/x", "/v1beta/models/x:countTokens", "/v1beta/models/x:generatecontent",
-		"/v1/models/x:generateContent", "/v1beta/models/x:generateContent/", "/v1/batchesx", "/v1beta/tunedModels/x",
+		"/v1/chat%2fcompletions", "/v1/messages/", "/v1/messages/count_tokens/", "/v1/modelsx", "/v1beta/models/", "/v1beta/models/x:predict", "/v1beta/models/x:generatecontent",
+		"/v1/models/../x", "/v1beta/models/x:generateContent/", "/v1/batchesx", "/v1beta/tunedModels/x",
 	} {
 		if _, _, _, err := Match("POST", path, OpenAI); !errors.Is(err, ErrNoOperation) {
 			t.Errorf("%q: %v", path, err)

@@ -25,10 +25,10 @@ const (
 	generateUnknown
 )
 
-// generateBody is what is read of generateContent (ai.google.dev, api/generate-content).
-// Protobuf's JSON mapping reads both spellings of a name, and Google's servers read a
-// single object in place of an array of one.
-var generateBody = func() *place {
+// googleContent is one of contents, and googleContents are they, as all of Google's
+// operations have them. Google's servers read a single object in place of an array
+// of one.
+var googleContent, googleContents = func() (content, contents *place) {
 	media := &place{field: generateMedia, enters: true, names: []member{
 		{text: "mimeType", snake: "mime_type", at: &place{field: generateMediaType}},
 		{text: "data", at: &place{field: generateData}},
@@ -51,16 +51,21 @@ var generateBody = func() *place {
 		{text: "functionResponse", snake: "function_response", at: &place{names: []member{{text: "parts", at: parts}}}},
 	}
 	parts.names = part.names
-	content := &place{others: unknown, names: []member{{text: "parts", at: parts}, {text: "role"}}}
-	contents := &place{others: unknown, names: content.names, each: content}
+	content = &place{others: unknown, names: []member{{text: "parts", at: parts}, {text: "role"}}}
+	return content, &place{others: unknown, names: content.names, each: content}
+}()
+
+// generateBody is what is read of generateContent (ai.google.dev, api/generate-content).
+// Protobuf's JSON mapping reads both spellings of a name.
+var generateBody = func() *place {
 	tool := &place{others: &place{field: generateOtherTool}, names: []member{
 		{text: "functionDeclarations", snake: "function_declarations"},
 		{text: "computerUse", snake: "computer_use", at: &place{field: generateComputer}},
 	}}
 	return &place{names: []member{
 		{text: "model", at: &place{field: generateModel}},
-		{text: "contents", at: contents},
-		{text: "systemInstruction", snake: "system_instruction", at: content},
+		{text: "contents", at: googleContents},
+		{text: "systemInstruction", snake: "system_instruction", at: googleContent},
 		{text: "generationConfig", snake: "generation_config", at: &place{field: generateSettings, names: []member{
 			{text: "maxOutputTokens", snake: "max_output_tokens", at: &place{field: generateCap}},
 			{text: "candidateCount", snake: "candidate_count", at: &place{field: generateChoices}},
@@ -173,7 +178,7 @@ func (b *reading) sameModel(start, end int) *Error {
 		return invalid("model", "in the body is another one than in the path. Leave it out of the body")
 	}
 	if name != "" {
-		b.request.places.model = span{start, end}
+		b.request.places.models = append(b.request.places.models, span{start, end})
 	}
 	return nil
 }

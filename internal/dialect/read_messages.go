@@ -126,7 +126,7 @@ func (r *Request) readMessages(rawQuery string) error {
 		return err
 	case r.Model == "":
 		return noModel()
-	case r.OutputCap == 0:
+	case r.OutputCap == 0 && r.Operation.Kind != Free:
 		return NewError(CodeInvalidRequest).WithParam("max_tokens").
 			WithMessage("max_tokens is missing. Say how many tokens the answer may have at most.")
 	}
@@ -212,7 +212,7 @@ func (b *reading) messagesTool(end int) *Error {
 	default:
 		return unsupported("tools.type", becauseUncapped)
 	}
-	if tool.MaxUses == 0 {
+	if tool.MaxUses == 0 && b.request.Operation.Kind != Free {
 		return NewError(CodeUnsupported).WithParam("tools.max_uses").
 			WithMessage("The tool " + tool.Name + " needs max_uses here: it runs at the provider, and what it costs at most must be known before. Set max_uses to the number of uses that you allow.")
 	}

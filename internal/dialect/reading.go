@@ -15,9 +15,12 @@ func (p span) present() bool { return p.end > 0 }
 // places are where the body is edited.
 type places struct {
 	model           span
-	outputCap       span // max_completion_tokens, max_tokens, generationConfig.maxOutputTokens
-	oldOutputCap    span // chat: max_tokens
-	settings        span // generationConfig
+	models          []span // Google's: the model is in the path and may be in the body
+	toolCalls       span   // responses: max_tool_calls
+	store           span   // responses
+	outputCap       span   // max_completion_tokens, max_tokens, generationConfig.maxOutputTokens
+	oldOutputCap    span   // chat: max_tokens
+	settings        span   // generationConfig
 	streamOptions   span
 	streamOptionUse span // stream_options.include_usage
 }
@@ -108,12 +111,20 @@ func (b *reading) enumerated(param string, start, end int) (string, *Error) {
 	if problem != nil {
 		return "", problem
 	}
-	for _, c := range []byte(name) {
-		if !alphanumeric(c) && strings.IndexByte("._:/@-", c) < 0 {
-			return "", invalid(param, "must be one of the names that the provider documents")
-		}
+	if !enumeration(name) {
+		return "", invalid(param, "must be one of the names that the provider documents")
 	}
 	return name, nil
+}
+
+// enumeration tells whether a text can be a name out of a provider's documents.
+func enumeration(name string) bool {
+	for _, c := range []byte(name) {
+		if !alphanumeric(c) && strings.IndexByte("._:/@-", c) < 0 {
+			return false
+		}
+	}
+	return len(name) <= 64
 }
 
 // prefix reads the beginning of a string, in lower case, up to 64 bytes. It is for

@@ -18,6 +18,9 @@ type Request struct {
 	SSE bool
 	// Choices is how many answers are asked for, at least 1.
 	Choices int
+	// Generated is how many answers are generated for them, where that is more; 0 if
+	// not.
+	Generated int
 	// OutputCap is the most tokens that the caller wants generated for each choice,
 	// reasoning included; 0 if it did not say.
 	OutputCap int64
@@ -28,6 +31,15 @@ type Request struct {
 	// ServiceTier, Speed and Geo are what the caller asked for, empty if nothing:
 	// names of 1 to 64 bytes that may have prices of their own.
 	ServiceTier, Speed, Geo string
+	// ContentType is the body's, where it is no JSON.
+	ContentType string
+	// Images is what a request for images asks for.
+	Images Images
+	// Characters is how many are to be spoken.
+	Characters int64
+	// AudioBytes is the size of the file to be written down, and ResponseFormat how.
+	AudioBytes     int64
+	ResponseFormat string
 	// Tools are the tools that run at the provider.
 	Tools []ServerTool
 	// NoReasoning says that the caller turned reasoning off in so many words.
@@ -40,6 +52,11 @@ type Request struct {
 	imageSize int  // bytes of the body that are images
 	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
 	beta      bool // ?beta=true
+	noOutput  bool // the operation generates no text
+	audio     span // the file to be written down
+
+	standardCap    int64 // what the operation generates where the caller does not say
+	toolCallsAdded bool  // responses: max_tool_calls is ours
 
 	body   []byte
 	places places
@@ -63,19 +80,47 @@ type ServerTool struct {
 // the provider would keep, models other than the one called, and provider-side
 // tools without a bound on their uses.
 func ParseRequest(operation Operation, model string, stream bool, rawQuery string, body []byte) (*Request, error) {
-	r := &Request{Operation: operation, Choices: 1, body: body}
+	r := &Request{Operation: operation, Choices: 1, Reach: everything, body: body}
 	var err error
-	switch operation.Dialect {
-	case Anthropic:
-		err = r.readMessages(rawQuery)
-	case Google:
+	if operation.Dialect == Google {
 		r.Model, r.Stream = model, stream
+	}
+	switch operation.read {
+	case readsMessages:
+		err = r.readMessages(rawQuery)
+	case readsGenerate:
 		err = r.readGenerate(rawQuery)
+	case readsCountTokens:
+		err = r.readContents(countBody)
+	case readsEmbedContent:
+		err = r.readContents(embedBody)
+	case readsCompletions:
+		err = r.readCompletions()
+	case readsResponses:
+		err = r.readResponses()
+	case readsImages:
+		err = r.readImages()
+	case readsSpeech:
+		err = r.readSpeech()
+	case readsEmbeddings:
+		err = r.readInput("")
+	case readsModerations:
+		err = r.readInput(standardModeration)
 	default:
 		err = r.readChat()
 	}
 	if err != nil {
 		return nil, err
+	}
+	return r, nil
+}
+
+// ParseForm is ParseRequest for an Operation that IsForm: contentType says how the
+// body is cut.
+func ParseForm(operation Operation, contentType string, body []byte) (*Request, error) {
+	r := &Request{Operation: operation, Choices: 1, Reach: everything, body: body}
+	if problem := r.readForm(contentType); problem != nil {
+		return nil, problem
 	}
 	return r, nil
 }
@@ -122,6 +167,38 @@ func (r *Request) OutputPasses() int64 {
 		}
 	}
 	return passes
+}
+
+// OutputBound is the most tokens that an operation generates which takes no cap, with
+// a model of this output limit.
+func (r *Request) OutputBound(limit int64) int64 {
+	switch {
+	case r.Images.Count > 0:
+		return r.Images.OutputBound()
+	case r.noOutput:
+		return 0
+	case r.Characters > 0:
+		return speechOverhead + r.Characters*speechTokens
+	}
+	return limit
+}
+
+// CanCapOutput tells whether the operation lets a request say how much is generated.
+func (r *Request) CanCapOutput() bool {
+	switch r.Operation.read {
+	case readsSpeech, readsAudioForm:
+		return false
+	}
+	return !r.noOutput && r.Operation.Kind == Generate && r.Operation.Name != compactResponses.Name
+}
+
+// StandardOutputCap is how much is generated for each choice where the caller gives no
+// cap and the model's limit is not what counts; 0 if it is. It must then be sent.
+func (r *Request) StandardOutputCap() int64 {
+	if r.OutputCap > 0 {
+		return 0
+	}
+	return r.standardCap
 }
 
 // queryValue returns the one value of a query parameter; two are an error, as

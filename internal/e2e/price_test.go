@@ -58,6 +58,17 @@ var prices = map[string]map[string]string{
 	"gemini-2.5-flash":         {"input": "0.30", "input_image": "0.30", "input_video": "0.30", "input_audio": "1.00", "cache_read": "0.03", "output": "2.50"},
 	"gemini-2.5-pro":           {"input": "1.25", "output": "10.00"},
 	"gemini-3-flash-preview":   {"input": "0.50", "input_audio": "1.00", "cache_read": "0.05", "output": "3.00"},
+	"gpt-3.5-turbo-instruct":   {"input": "1.50", "output": "2.00"},
+	"gpt-4.1":                  {"input": "2.00", "cache_read": "0.50", "output": "8.00"},
+	"gpt-4.1-nano":             {"input": "0.10", "cache_read": "0.025", "output": "0.40"},
+	"gpt-5":                    {"input": "1.25", "cache_read": "0.125", "output": "10.00", "web_search": "0.01"},
+	"grok-4.3":                 {"input": "1.25", "cache_read": "0.20", "output": "2.50"},
+	"text-embedding-ada-002":   {"input": "0.10"},
+	"gpt-image-1":              {"input": "5.00", "input_image": "10.00", "output_image": "40.00", "images": "0"},
+	"gpt-4o-mini-tts":          {"input": "0.60", "output": "12.00", "characters": "0"},
+	"tts-1":                    {"input": "0", "output_audio": "0", "characters": "0.000015"},
+	"gpt-4o-transcribe":        {"input": "2.50", "input_audio": "6.00", "output": "10.00"},
+	"gemini-embedding-2":       {"input": "0.20"},
 	"house/large":              {"input": "0.50", "cache_read": "0.05", "output": "1.50", "web_search": "0.01"},
 }
 
@@ -80,7 +91,7 @@ func price(t *testing.T, used counts, list string) *big.Rat {
 			t.Fatalf("no price for %s of %s", class, list)
 		}
 		cost := new(big.Rat).Mul(big.NewRat(n, 1), amount(t, rate))
-		if class != "web_search" {
+		if class != "web_search" && class != "characters" {
 			cost.Quo(cost, big.NewRat(1_000_000, 1))
 		}
 		sum.Add(sum, cost)

@@ -23,6 +23,7 @@ type database interface {
 	lock() (unlock func() error, err error)
 	nodeName() string
 	keepRoom() error
+	backup(ctx context.Context, path string) error
 	hasRoom() bool
 	// explain adds to an error what can be done about it. It quotes no value and no secret.
 	explain(err error) error

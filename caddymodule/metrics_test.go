@@ -1,0 +1,99 @@
+package caddymodule
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/faregate/faregate/internal/simulator"
+)
+
+// scraped reads the metrics whose names begin with faregate_.
+func (g *gateway) scraped() map[string]float64 {
+	g.t.Helper()
+	got := g.callWith("/metrics", "", http.Header{})
+	if got.status != http.StatusOK {
+		g.t.Fatalf("%d %s", got.status, got.body)
+	}
+	values := make(map[string]float64)
+	for line := range strings.Lines(string(got.body)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if at := strings.LastIndex(line, "} "); at >= 0 {
+			name, value = line[:at+1], strings.TrimSpace(line[at+2:])
+		}
+		if !ok || !strings.HasPrefix(name, "faregate_") {
+			continue
+		}
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			g.t.Fatalf("%q: %v", line, err)
+		}
+		values[name] = number
+	}
+	return values
+}
+
+const metricsSite = `
+	handle /metrics {
+		metrics
+	}
+	handle {
+		faregate
+	}`
+
+func TestMetricsCountWhatTheBooksSay(t *testing.T) {
+	g := startGateway(t, gatewayOptions{site: metricsSite})
+	before := g.scraped()
+	g.provider.Add(simulator.Step{Response: simulator.Response{Status: http.StatusServiceUnavailable}})
+	if got := g.callWith(chatJSON.path, chatJSON.body, bearer(g.secret)); got.status < 500 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	for range 3 {
+		if got := g.callWith(chatStream.path, chatStream.body, bearer(g.secret)); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	if got := g.callWith(chatJSON.path, `{"model":"no-such-model","messages":[]}`, bearer(g.secret)); got.status != http.StatusNotFound {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	var cost, input, output float64
+	records := g.records(5)
+	for _, record := range records {
+		cost += inDollars(record.Cost)
+		input += float64(record.Usage.Input)
+		output += float64(record.Usage.Output)
+	}
+	after := g.scraped()
+	for series, want := range map[string]float64{
+		`faregate_requests_total{basis="measured",model="gpt-4.1-mini",operation="chat",provider="openai",status="ok"}`:           3,
+		`faregate_requests_total{basis="waived",model="gpt-4.1-mini",operation="chat",provider="openai",status="provider_error"}`: 1,
+		`faregate_refusals_total{code="model_not_found",operation="chat"}`:                                                        1,
+		`faregate_cost_dollars_total{model="gpt-4.1-mini",provider="openai"}`:                                                     cost,
+		`faregate_tokens_total{class="input",model="gpt-4.1-mini",provider="openai"}`:                                             input,
+		`faregate_tokens_total{class="output",model="gpt-4.1-mini",provider="openai"}`:                                            output,
+		`faregate_time_to_first_token_seconds_count{operation="chat",provider="openai"}`:                                          3,
+		`faregate_settlement_duration_seconds_count`:                                                                              4,
+	} {
+		if got := after[series] - before[series]; got < want*0.999999 || got > want*1.000001 || want == 0 {
+			t.Errorf("%s rose by %v, want %v", series, got, want)
+		}
+	}
+	if after["faregate_store_up"] != 1 || after["faregate_holds"] != 0 || after["faregate_nodes"] != 1 || after[`faregate_commits_total{outcome="durable"}`] == 0 {
+		t.Errorf("%v", after)
+	}
+	failures := regexp.MustCompile(`^faregate_attempt_failures_total\{provider="openai",reason="[a-z -]+"\}$`)
+	found := false
+	for series := range after {
+		found = found || failures.MatchString(series)
+		for _, secret := range []string{g.secret, records[0].KeyID, records[0].AccountID, "127.0.0.1"} {
+			if strings.Contains(series, secret) {
+				t.Errorf("%s names whose request it was", series)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("no failed attempt in %v", after)
+	}
+}

@@ -1,0 +1,116 @@
+package dialect
+
+import (
+	"bufio"
+	"bytes"
+	"mime"
+	"net/textproto"
+	"strings"
+)
+
+const (
+	maxParts      = 256
+	maxPartHeader = 4 << 10
+)
+
+// formPart is one field of a form, as places in a body.
+type formPart struct {
+	name string
+	file bool // it was sent as a file, with a file's name
+	// mediaType is the file's, as the caller calls it; empty if not said.
+	mediaType string
+	value     span
+}
+
+// scanForm finds the parts of a multipart/form-data body (RFC 7578, RFC 2046 section
+// 5.1), in memory and without a copy. Like JSON, forms are read strictly: whatever
+// two parsers could cut in two ways is refused.
+func scanForm(contentType string, body []byte) (parts []formPart, problem *Error) {
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil || mediaType != "multipart/form-data" || !validBoundary(parameters["boundary"]) {
+		return nil, invalidForm("must be multipart/form-data with a boundary in its Content-Type")
+	}
+	delimiter := []byte("\n--" + parameters["boundary"])
+	if !bytes.HasPrefix(body, delimiter[1:]) {
+		return nil, invalidForm("must begin with its boundary")
+	}
+	for at := len(delimiter) - 1; ; {
+		rest := body[at:]
+		switch {
+		case bytes.HasPrefix(rest, []byte("--")):
+			if tail := rest[2:]; len(tail) != 0 && string(tail) != "\r\n" {
+				return nil, invalidForm("goes on after its end")
+			}
+			return parts, nil
+		case !bytes.HasPrefix(rest, []byte("\r\n")):
+			return nil, invalidForm("has its boundary inside a value")
+		case len(parts) == maxParts:
+			return nil, invalidForm("has too many parts")
+		}
+		at += 2
+		next := bytes.Index(body[at:], delimiter)
+		if next < 1 || body[at+next-1] != '\r' {
+			return nil, invalidForm("ends before its last boundary, or has one that is not on a line of its own")
+		}
+		part, problem := readPart(body, at, at+next-1)
+		if problem != nil {
+			return nil, problem
+		}
+		parts = append(parts, part)
+		at += next + len(delimiter)
+	}
+}
+
+// readPart reads the part in body[start:end].
+func readPart(body []byte, start, end int) (part formPart, problem *Error) {
+	text := body[start:end]
+	length := bytes.Index(text[:min(len(text), maxPartHeader)], []byte("\r\n\r\n"))
+	if length < 0 {
+		return part, invalidForm("has a part without header, or with too long a one")
+	}
+	// A line that ends in another way would end the header for some parsers.
+	lines := bytes.Count(text[:length], []byte("\r\n"))
+	if bytes.Count(text[:length], []byte("\n")) != lines || bytes.Count(text[:length], []byte("\r")) != lines {
+		return part, invalidForm("has a part with a malformed header")
+	}
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(text[:length+4]))).ReadMIMEHeader()
+	if err != nil || len(header["Content-Disposition"]) != 1 || len(header["Content-Type"]) > 1 {
+		return part, invalidForm("has a part with a malformed header")
+	}
+	switch encoding := strings.ToLower(header.Get("Content-Transfer-Encoding")); encoding {
+	case "", "binary", "8bit", "7bit":
+	default:
+		return part, invalidForm("has a part with a Content-Transfer-Encoding. Send parts as they are")
+	}
+	disposition, parameters, err := mime.ParseMediaType(header.Get("Content-Disposition"))
+	if err != nil || disposition != "form-data" || parameters["name"] == "" {
+		return part, invalidForm("has a part without a name")
+	}
+	part.name = parameters["name"]
+	_, part.file = parameters["filename"]
+	if kind := header.Get("Content-Type"); kind != "" {
+		if part.mediaType, _, err = mime.ParseMediaType(kind); err != nil {
+			return part, invalidForm("has a part with a malformed Content-Type")
+		}
+	}
+	part.value = span{start + length + 4, end}
+	return part, nil
+}
+
+// validBoundary tells whether a boundary is one (RFC 2046 section 5.1.1), without the
+// spaces that are allowed and that no client sends.
+func validBoundary(boundary string) bool {
+	if boundary == "" || len(boundary) > 70 {
+		return false
+	}
+	for _, c := range []byte(boundary) {
+		if !alphanumeric(c) && strings.IndexByte("'()+_,-./:=?", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func invalidForm(what string) *Error {
+	return NewError(CodeInvalidRequest).WithMessage("The request body " + what + ".")
+}

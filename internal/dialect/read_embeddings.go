@@ -1,0 +1,48 @@
+package dialect
+
+// Fields of operations without generated text.
+const (
+	inputModel field = iota + 1
+	inputStream
+)
+
+// embeddingsBody is what is read of POST /v1/embeddings and /v1/moderations
+// (openai-openapi, CreateEmbeddingRequest, CreateModerationRequest).
+var embeddingsBody = &place{names: []member{
+	{text: "model", at: &place{field: inputModel}},
+	{text: "stream", at: &place{field: inputStream}},
+}}
+
+// standardModeration is the model where a moderation names none (openai-openapi,
+// CreateModerationRequest).
+const standardModeration = "omni-moderation-latest"
+
+// readInput reads a body of embeddings or moderations.
+func (r *Request) readInput(standardModel string) error {
+	b := &reading{request: r}
+	err := b.scan(embeddingsBody, func(f field, start, end int) *Error {
+		if f == inputStream {
+			stream, problem := b.boolean("stream", start, end)
+			if problem == nil && stream {
+				problem = unsupported("stream", "this operation answers at once.")
+			}
+			return problem
+		}
+		if b.null(start, end) && standardModel != "" {
+			r.places.model = span{start, end}
+			return nil
+		}
+		return b.modelName(start, end)
+	})
+	if err != nil {
+		return err
+	}
+	if r.Model == "" {
+		r.Model = standardModel
+	}
+	if r.Model == "" {
+		return noModel()
+	}
+	r.noOutput = true
+	return nil
+}

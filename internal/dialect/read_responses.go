@@ -1,0 +1,161 @@
+package dialect
+
+import "strings"
+
+// Fields of OpenAI's responses.
+const (
+	responsesModel field = iota + 1
+	responsesStream
+	responsesCap
+	responsesToolCalls
+	responsesStore
+	responsesBackground
+	responsesPrevious
+	responsesConversation
+	responsesPrompt
+	responsesTier
+	responsesTool
+	responsesToolType
+	responsesItemType
+	responsesImage
+	responsesFile
+	responsesFileData
+)
+
+// responsesRefusals are the members of responses that are not supported.
+var responsesRefusals = map[field]refusal{
+	responsesStore:        {"store", becauseKept},
+	responsesBackground:   {"background", becauseLater},
+	responsesPrevious:     {"previous_response_id", becauseStored},
+	responsesConversation: {"conversation", becauseStored},
+	responsesPrompt:       {"prompt", becauseStored},
+	responsesFile:         {"file_id", becauseStored},
+}
+
+// responsesBody is what is read of POST /v1/responses, /v1/responses/compact and
+// /v1/responses/input_tokens (openai-openapi, CreateResponse, CompactResource).
+var responsesBody = func() *place {
+	part := &place{names: []member{
+		{text: "image_url", at: &place{field: responsesImage}},
+		{text: "file_id", at: &place{field: responsesFile}},
+		{text: "file_data", at: &place{field: responsesFileData}},
+		{text: "file_url", at: &place{field: responsesFileData}},
+	}}
+	content := &place{names: part.names, each: part}
+	item := &place{names: append([]member{
+		{text: "type", at: &place{field: responsesItemType}},
+		{text: "content", at: content},
+		{text: "output", at: content}, // of a tool's result
+	}, part.names...)}
+	tool := &place{field: responsesTool, enters: true, names: []member{{text: "type", at: &place{field: responsesToolType}}}}
+	return &place{names: []member{
+		{text: "model", at: &place{field: responsesModel}},
+		{text: "input", at: &place{each: item}},
+		{text: "stream", at: &place{field: responsesStream}},
+		{text: "max_output_tokens", at: &place{field: responsesCap}},
+		{text: "max_tool_calls", at: &place{field: responsesToolCalls}},
+		{text: "store", at: &place{field: responsesStore}},
+		{text: "background", at: &place{field: responsesBackground}},
+		{text: "previous_response_id", at: &place{field: responsesPrevious}},
+		{text: "conversation", at: &place{field: responsesConversation}},
+		{text: "prompt", at: &place{field: responsesPrompt}},
+		{text: "service_tier", at: &place{field: responsesTier}},
+		{text: "tools", at: &place{each: tool}},
+	}}
+}()
+
+// readResponses reads a body of responses.
+func (r *Request) readResponses() error {
+	b := &reading{request: r}
+	searches := false
+	err := b.scan(responsesBody, func(f field, start, end int) (problem *Error) {
+		here := span{start, end}
+		switch f {
+		case responsesModel:
+			return b.modelName(start, end)
+		case responsesStream:
+			r.Stream, problem = b.boolean("stream", start, end)
+			r.SSE = r.Stream
+		case responsesCap:
+			r.places.outputCap = here
+			r.OutputCap, problem = b.integer("max_output_tokens", start, end, 1, maxOutputCap)
+		case responsesToolCalls:
+			r.places.toolCalls = here
+			b.maxUses, problem = b.integer("max_tool_calls", start, end, 1, maxToolCalls)
+		case responsesStore:
+			r.places.store = here
+			refused := responsesRefusals[f]
+			return b.refuse(refused.param, refused.why, start, end)
+		case responsesTier:
+			r.ServiceTier, problem = b.enumerated("service_tier", start, end)
+		case responsesTool:
+			var search bool
+			search, problem = b.responsesTool(end)
+			searches = searches || search
+		case responsesToolType:
+			b.toolType, problem = b.string("tools.type", start, end, 64)
+		case responsesItemType:
+			if b.prefix(start, end) == "item_reference" {
+				return unsupported("input.type item_reference", becauseStored)
+			}
+		case responsesImage:
+			b.mediaAddress(start, end)
+		case responsesFileData:
+			r.unbounded = r.unbounded || !b.null(start, end)
+		default:
+			refused := responsesRefusals[f]
+			return b.refuse(refused.param, refused.why, start, end)
+		}
+		return problem
+	})
+	switch {
+	case err != nil:
+		return err
+	case r.Model == "":
+		return noModel()
+	}
+	if searches {
+		r.toolCallsAdded = b.maxUses == 0
+		if r.toolCallsAdded {
+			b.maxUses = standardToolCalls
+		}
+		r.Tools = append(r.Tools, ServerTool{Name: webSearch, MaxUses: b.maxUses})
+	}
+	return nil
+}
+
+const (
+	maxToolCalls = 1000
+	// standardToolCalls is max_tool_calls where a request with tools of the
+	// provider's has none: clients as Codex offer web search with every request.
+	standardToolCalls = 4
+)
+
+// responsesTool judges a tool when it begins and when it ends; search tells that it
+// is a web search.
+func (b *reading) responsesTool(end int) (search bool, problem *Error) {
+	kind := b.toolType
+	b.toolType = ""
+	if end < 0 {
+		return false, nil
+	}
+	switch kind {
+	case "", "function", "custom", "local_shell", "apply_patch", "namespace":
+		return false, nil
+	case "computer", "computer_use_preview":
+		b.request.toolKinds++
+		return false, nil
+	case "web_search", "web_search_preview":
+		b.request.toolKinds++
+		return true, nil
+	case "code_interpreter", "shell":
+		return false, unsupported("tools.type "+kind, becauseContainer)
+	case "file_search":
+		return false, unsupported("tools.type file_search", becauseStored)
+	}
+	if strings.HasPrefix(kind, "web_search_2") || strings.HasPrefix(kind, "web_search_preview_2") {
+		b.request.toolKinds++
+		return true, nil // a dated version
+	}
+	return false, unsupported("tools.type", becauseUncapped)
+}
