@@ -100,6 +100,7 @@ func (a *admission) state() limits.State {
 
 // tellLimits writes the rate limit header fields of an answer that begins.
 func (ex *Exchange) tellLimits(header http.Header) {
+	ex.dismiss() // whoever has read a list or a refusal may come again, before the handler has ended
 	state := ex.admission.state()
 	dialect.SetRateLimits(header, ex.dialect, dialect.RateLimits{
 		Requests: rateLimit(state.Requests), Tokens: rateLimit(state.Tokens),

@@ -68,6 +68,7 @@ func TestARequestsPlaceIsFreedOnce(t *testing.T) {
 		g.provider.Add(simulator.Step{Response: response})
 		g.call(chatStream.path, chatStream.body)
 		waitFor(t, "the request to end", g.idle)
+		g.forgetFailures()
 		g.onePlace("after " + name)
 	}
 	for name, body := range map[string]string{
