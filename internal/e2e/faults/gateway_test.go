@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,16 +77,18 @@ func (g *gateway) start() {
 	go func() { ended <- command.Wait() }()
 }
 
-// listens waits until the gateway takes connections.
+// listens waits until the gateway takes requests: it may listen before its store is open,
+// and ends where that fails.
 func (g *gateway) listens() {
 	t := g.fleet.t
 	t.Helper()
-	address := strings.TrimPrefix(g.url, "http://")
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-		connection, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			connection.Close()
-			return
+		if answer, err := client.Get(g.url + "/readyz"); err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
 		}
 		select {
 		case err := <-g.ended:

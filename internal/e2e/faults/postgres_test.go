@@ -197,7 +197,11 @@ func TestConnectionsLost(t *testing.T) {
 			}
 			return postgrestest.Delivered
 		})
-		<-cut
+		select {
+		case <-cut:
+		case <-time.After(patience):
+			t.Fatalf("nothing was committed for %s\n%s", patience, g.log())
+		}
 		made := l.count()
 		within(t, "calls go on", func() bool { return l.count() > made+callers })
 	}
