@@ -14,14 +14,15 @@ type entry struct {
 	unknown   bool
 	suspended bool
 	expires   time.Time // zero: never
+	replaced  time.Time // from then on the secret is unknown; zero: it is the present one
 	until     time.Time // the directory must be asked again from then on
 }
 
-// judge answers a verification from an entry that is still valid. The key's own end
-// is checked every time, as it may come while the entry is cached.
+// judge answers a verification from an entry that is still valid. The ends of
+// the key and of its secret are checked every time, as they may come while the entry is cached.
 func (e *entry) judge(now time.Time) (*Principal, error) {
 	switch {
-	case e.unknown:
+	case e.unknown, !e.replaced.IsZero() && !now.Before(e.replaced):
 		return nil, ErrUnknownKey
 	case !e.expires.IsZero() && !now.Before(e.expires):
 		return nil, ErrExpiredKey

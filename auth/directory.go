@@ -7,8 +7,9 @@ import (
 
 // The outcomes of a verification other than success; ErrMalformedKey is one more.
 var (
-	// ErrUnknownKey says that there is no such key. A revoked key is answered the
-	// same way: nobody learns that it once opened something.
+	// ErrUnknownKey says that there is no such key. A revoked key and a
+	// secret that was replaced are answered the same way: nobody learns that it once
+	// opened something.
 	ErrUnknownKey = errors.New("unknown key: create one, or use one that was not revoked")
 	// ErrExpiredKey says that the key's time is over.
 	ErrExpiredKey = errors.New("the key has expired: create a new one")
@@ -22,8 +23,9 @@ var (
 
 // Directory finds keys by the hash of their secret.
 type Directory interface {
-	// FindKey returns the key with this hash and its account, read in one
-	// consistent view, revoked keys and suspended accounts included. No such key is
+	// FindKey returns the key whose secret has, or had, this hash and its account, read
+	// in one consistent view, revoked keys and suspended accounts included; Hash and
+	// SecretEndsAt are those of the secret with this hash. No such key is
 	// ErrUnknownKey; any other error means that the directory cannot say.
 	FindKey(ctx context.Context, hash Hash) (*Key, *Account, error)
 }

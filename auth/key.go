@@ -25,6 +25,11 @@ type Key struct {
 	// Addresses is from where the key may be used; empty allows every address.
 	Addresses limits.AddressList
 	CreatedAt time.Time
+	// RotatedAt is when the key got its present secret; zero: when it was created.
+	RotatedAt time.Time
+	// SecretEndsAt is when the secret that Hash is of stops standing for the key, as it
+	// was replaced; zero for the present secret.
+	SecretEndsAt time.Time
 	// ExpiresAt is zero for a key that does not expire.
 	ExpiresAt time.Time
 	// RevokedAt is zero for a key that is not revoked.
@@ -38,6 +43,11 @@ func (k *Key) Expired(now time.Time) bool {
 
 // Revoked tells whether the key was revoked.
 func (k *Key) Revoked() bool { return !k.RevokedAt.IsZero() }
+
+// Replaced tells whether the time of the secret that Hash is of is over.
+func (k *Key) Replaced(now time.Time) bool {
+	return !k.SecretEndsAt.IsZero() && !now.Before(k.SecretEndsAt)
+}
 
 // Format prints only the id under every verb, like an Account.
 func (k Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "key "+k.ID) }

@@ -80,7 +80,7 @@ func NewVerifier(directory Directory, options VerifierOptions) *Verifier {
 }
 
 // Verify returns the principal of a secret, or ErrMalformedKey, ErrUnknownKey (also
-// for a revoked key), ErrExpiredKey, ErrSuspended, ErrBusy, ErrUnavailable or the
+// for a revoked key and a replaced secret), ErrExpiredKey, ErrSuspended, ErrBusy, ErrUnavailable or the
 // error of ctx. No error quotes the secret.
 func (v *Verifier) Verify(ctx context.Context, secret string) (*Principal, error) {
 	hash, err := HashSecret(secret)
@@ -151,7 +151,7 @@ func (v *Verifier) ask(ctx context.Context, hash Hash, generation uint64) (*entr
 	}
 	// The directory's own comparison may be looser than ours (a collation, a
 	// truncated column), so the match is checked again.
-	if key.Revoked() || subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
+	if key.Revoked() || key.Replaced(asked) || subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
 		found := &entry{unknown: true, until: asked.Add(v.options.UnknownAge)}
 		v.cache.put(hash, found, generation)
 		return found, nil
@@ -163,6 +163,7 @@ func (v *Verifier) ask(ctx context.Context, hash Hash, generation uint64) (*entr
 		},
 		suspended: account.Status != StatusActive,
 		expires:   key.ExpiresAt,
+		replaced:  key.SecretEndsAt,
 		until:     asked.Add(v.options.CacheAge),
 	}
 	v.cache.put(hash, found, generation)

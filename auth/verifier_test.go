@@ -273,3 +273,19 @@ func TestInventedKeysStayBoundedAndDisplaceNobody(t *testing.T) {
 		t.Errorf("%d unknown keys are kept", kept)
 	}
 }
+
+func TestAReplacedSecretWorksUntilItsEnd(t *testing.T) {
+	directory, secret, hash := newDirectory(t)
+	now := time.Unix(1000, 0)
+	verifier := NewVerifier(directory, VerifierOptions{Now: func() time.Time { return now }})
+	directory.setKey(hash, func(k *Key) { k.SecretEndsAt = now.Add(time.Minute) })
+	wantError(t, verifier, secret, nil)
+	now = now.Add(time.Minute - 1)
+	wantError(t, verifier, secret, nil)
+	now = now.Add(1)
+	wantError(t, verifier, secret, ErrUnknownKey)
+	wantAsked(t, directory, 1) // it is known how long it works
+	verifier.Forget("key-1")
+	wantError(t, verifier, secret, ErrUnknownKey)
+	wantAsked(t, directory, 2)
+}

@@ -36,8 +36,12 @@ type keyJSON struct {
 	Concurrency int64    `json:"concurrency,omitempty"`
 	CIDR        []string `json:"cidr,omitempty"`
 	CreatedAt   instant  `json:"created_at"`
-	ExpiresAt   instant  `json:"expires_at,omitzero"`
-	RevokedAt   instant  `json:"revoked_at,omitzero"`
+	// RotatedAt is there for a key that has another secret than at first, FormerUntil
+	// while a former one still works.
+	RotatedAt   instant `json:"rotated_at,omitzero"`
+	FormerUntil instant `json:"former_until,omitzero"`
+	ExpiresAt   instant `json:"expires_at,omitzero"`
+	RevokedAt   instant `json:"revoked_at,omitzero"`
 }
 
 // revokedJSON is the answer to a revocation.
@@ -54,7 +58,7 @@ func (c *commandLine) keyForJSON(k *store.LimitedKey) keyJSON {
 	answer := keyJSON{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, Status: c.keyStatus(k), Models: models, ExactCaps: k.ExactCaps,
 		RPM: k.Rates.RequestsPerMinute, TPM: k.Rates.TokensPerMinute, Concurrency: k.Rates.Concurrency, CIDR: addressesForJSON(k),
-		CreatedAt: instant(k.CreatedAt), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
+		CreatedAt: instant(k.CreatedAt), RotatedAt: instant(k.RotatedAt), FormerUntil: instant(c.formerUntil(k)), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 	}
 	if k.Limit != nil {
 		answer.SpendLimit, answer.Spent, answer.Per = &k.Limit.Amount, &k.Spent, k.Limit.Period
@@ -79,6 +83,14 @@ func capsFact(k *store.LimitedKey) string {
 	return ""
 }
 
+// formerUntil is until when former secrets of the key work; zero if none does.
+func (c *commandLine) formerUntil(k *store.LimitedKey) time.Time {
+	if k.Revoked() || !c.now().Before(k.FormerUntil) {
+		return time.Time{}
+	}
+	return k.FormerUntil
+}
+
 func (c *commandLine) keyStatus(k *store.LimitedKey) string {
 	switch {
 	case k.Revoked():
@@ -90,9 +102,9 @@ func (c *commandLine) keyStatus(k *store.LimitedKey) string {
 }
 
 func (c *commandLine) keyCommand() *cobra.Command {
-	key := &cobra.Command{Use: "key", Short: "Create, list, change and revoke keys"}
+	key := &cobra.Command{Use: "key", Short: "Create, list, change, rotate and revoke keys"}
 	onlyCommands(key)
-	key.AddCommand(c.keyCreateCommand(), c.keyListCommand(), c.keyEditCommand(), c.keyRevokeCommand())
+	key.AddCommand(c.keyCreateCommand(), c.keyListCommand(), c.keyEditCommand(), c.keyRotateCommand(), c.keyRevokeCommand())
 	return key
 }
 
@@ -217,12 +229,12 @@ func (c *commandLine) keyListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "CREATED", "EXPIRES", "REVOKED")
+				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "CREATED", "ROTATED", "FORMER UNTIL", "EXPIRES", "REVOKED")
 				for _, k := range keys {
 					limit, spent, per := limitFacts(k)
 					rpm, tpm, concurrency := rateFacts(k)
 					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowedModels(k), limit, spent, per, capsFact(k),
-						rpm, tpm, concurrency, k.Addresses.String(), shown(k.CreatedAt), shown(k.ExpiresAt), shown(k.RevokedAt))
+						rpm, tpm, concurrency, k.Addresses.String(), shown(k.CreatedAt), shown(k.RotatedAt), shown(c.formerUntil(k)), shown(k.ExpiresAt), shown(k.RevokedAt))
 				}
 				return nil
 			})

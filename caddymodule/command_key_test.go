@@ -50,9 +50,9 @@ secret   {secret}
 	}
 
 	term.now = term.now.Add(30 * 24 * time.Hour)
-	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  CREATED               EXPIRES               REVOKED
-{1}  my laptop  revoked  all                                                                              2026-11-23 12:00:00Z                        2026-11-23 12:00:01Z
-{2}  ci         expired  gpt-*,claude-opus-4-6                                                            2026-11-23 12:00:01Z  2026-12-23 12:00:01Z  
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  CREATED               ROTATED  FORMER UNTIL  EXPIRES               REVOKED
+{1}  my laptop  revoked  all                                                                              2026-11-23 12:00:00Z                                               2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6                                                            2026-11-23 12:00:01Z                         2026-12-23 12:00:01Z  
 `, "{1}", first.ID, "{2}", second.KeyID)
 	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
 {"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"exact_caps":false,"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
@@ -106,7 +106,7 @@ func TestKeyMistakes(t *testing.T) {
 		{[]string{"--concurrency", `"-1"`}, []string{"key", "edit", id, "--concurrency=-1"}},
 		{[]string{"--cidr", "203.0.113.0/24 for the network"}, []string{"key", "edit", id, "--cidr", "203.0.113.7/24"}},
 		{[]string{"--cidr is empty", "any"}, []string{"key", "edit", id, "--cidr", " "}},
-		{[]string{`no command "rotate"`}, []string{"key", "rotate", "x"}},
+		{[]string{`no command "renew"`}, []string{"key", "renew", "x"}},
 	} {
 		term.fails(row.words, row.arguments...)
 	}
@@ -147,8 +147,8 @@ func TestKeyLimits(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}",`+want+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"name":"laptop","status":"active","models":[],"spend_limit":"10.00","spent":"0.00","per":"month","exact_caps":true,"created_at":"2026-11-23T12:00:00.123456Z"}`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  CREATED               EXPIRES  REVOKED
-{id}  laptop  active  all     10.00      0.00       month  exact                           2026-11-23 12:00:00Z           
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all     10.00      0.00       month  exact                           2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 
 	// What is not given stays.
@@ -190,8 +190,8 @@ func TestKeyRates(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"rpm":60,"tpm":100000,"concurrency":4,"cidr":["203.0.113.0/24","2001:db8::/32"],`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          CREATED               EXPIRES  REVOKED
-{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32  2026-11-23 12:00:00Z           
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32  2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 	principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
 	if err != nil || principal.Rates != (limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrency: 4}) ||

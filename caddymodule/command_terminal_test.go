@@ -50,8 +50,10 @@ func newTerminal(t testing.TB) (*terminal, *store.Store) {
 			t.Error(err)
 		}
 	})
-	return &terminal{t: t, address: address, random: rand.NewChaCha8([32]byte{1}), now: testNow}, books
+	return &terminal{t: t, address: address, random: newTerminalRandom(), now: testNow}, books
 }
+
+func newTerminalRandom() *rand.ChaCha8 { return rand.NewChaCha8([32]byte{1}) }
 
 // run returns what a command wrote to standard output and to standard error.
 func (term *terminal) run(arguments ...string) (stdout, stderr string, err error) {

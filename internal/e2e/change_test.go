@@ -68,6 +68,36 @@ func TestServerNoticesTheCommandLine(t *testing.T) {
 	c.expectSpent(spent)
 }
 
+// A rotated key has another secret; the one before it works for as long as was said.
+func TestRotationIsNoticed(t *testing.T) {
+	g := startGateway(t)
+	c := g.newCustomer("rider", "1")
+	paid := c.noticedAfter(t, time.Now(), http.StatusOK)
+	former := *c
+	var rotated struct{ ID, Secret string }
+	g.one(&rotated, "key", "rotate", c.keyID, "--grace", "1h")
+	if rotated.ID != c.keyID || rotated.Secret == c.secret {
+		t.Fatalf("the key %s became %s", c.keyID, rotated.ID)
+	}
+	c.secret = rotated.Secret
+	paid += c.noticedAfter(t, time.Now(), http.StatusOK) + former.noticedAfter(t, time.Now(), http.StatusOK)
+	former.secret = rotated.Secret
+	g.one(&rotated, "key", "rotate", c.keyID)
+	c.secret = rotated.Secret
+	paid += c.noticedAfter(t, time.Now(), http.StatusOK) + former.noticedAfter(t, time.Now(), http.StatusUnauthorized)
+	g.run("key", "revoke", c.keyID)
+	paid += c.noticedAfter(t, time.Now(), http.StatusUnauthorized)
+
+	spent := new(big.Rat)
+	for _, r := range c.records(paid) {
+		if r.KeyID != c.keyID {
+			t.Errorf("record %+v", r)
+		}
+		spent.Add(spent, price(t, plain(helloTokens, 5), "gpt-4.1-mini"))
+	}
+	c.expectSpent(spent)
+}
+
 // An account that was refused for lack of credit works again within a second of a
 // deposit.
 func TestDepositIsNoticed(t *testing.T) {

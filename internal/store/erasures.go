@@ -88,5 +88,9 @@ func eraseIdentity(ctx context.Context, tx transaction, erasure Erasure) error {
 		erasure.At.UnixMicro(), erasure.AccountID); err != nil {
 		return err
 	}
+	if _, err := tx.exec(ctx, `DELETE FROM former_secrets WHERE key_id IN (SELECT id FROM keys WHERE account_id = $1)`,
+		erasure.AccountID); err != nil {
+		return err
+	}
 	return announce(ctx, tx, KindAccount, erasure.AccountID)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps,
-	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses`
+	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses, k.rotated_at`
 
 // keyRow is a key as it stands in its table.
 type keyRow struct {
@@ -22,6 +22,7 @@ type keyRow struct {
 	models           string
 	created          int64
 	expires, revoked sql.NullInt64
+	rotated          sql.NullInt64
 	exactCaps        int64
 	addresses        string
 }
@@ -29,7 +30,7 @@ type keyRow struct {
 func (r *keyRow) fields() []any {
 	rates := &r.key.Rates
 	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps,
-		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses}
+		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses, &r.rotated}
 }
 
 func (r *keyRow) read() (*auth.Key, error) {
@@ -43,6 +44,7 @@ func (r *keyRow) read() (*auth.Key, error) {
 	}
 	r.key.CreatedAt = time.UnixMicro(r.created).UTC()
 	r.key.ExpiresAt, r.key.RevokedAt = optionalTime(r.expires), optionalTime(r.revoked)
+	r.key.RotatedAt = optionalTime(r.rotated)
 	r.key.ExactCaps = r.exactCaps != 0
 	// A list that cannot be read must not open the key to every address.
 	if r.key.Addresses, err = limits.ParseAddressList(r.addresses); err != nil {
@@ -131,12 +133,17 @@ func sameKey(ctx context.Context, tx transaction, key *auth.Key) error {
 	return err
 }
 
+const findKey = `SELECT ` + keyColumns + `, f.hash, f.ends_at, ` + accountColumns + `
+	FROM keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN former_secrets f ON f.hash = $1
+	WHERE k.id = COALESCE((SELECT id FROM keys WHERE hash = $1), (SELECT key_id FROM former_secrets WHERE hash = $1))`
+
 // FindKey implements auth.Directory.
 func (s *Store) FindKey(ctx context.Context, hash auth.Hash) (*auth.Key, *auth.Account, error) {
 	row, account, created := new(keyRow), new(auth.Account), int64(0)
-	err := s.db.reads().queryRow(ctx, `SELECT `+keyColumns+`, `+accountColumns+`
-		FROM keys k JOIN accounts a ON a.id = k.account_id WHERE k.hash = $1`, hash[:]).
-		Scan(append(row.fields(), accountFields(account, &created)...)...)
+	var former []byte
+	var ends sql.NullInt64
+	err := s.db.reads().queryRow(ctx, findKey, hash[:]).
+		Scan(append(append(row.fields(), &former, &ends), accountFields(account, &created)...)...)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil, auth.ErrUnknownKey
@@ -144,10 +151,14 @@ func (s *Store) FindKey(ctx context.Context, hash auth.Hash) (*auth.Key, *auth.A
 		return nil, nil, fmt.Errorf("find a key: %w", s.db.explain(err))
 	}
 	account.CreatedAt = time.UnixMicro(created).UTC()
+	if former != nil {
+		row.hash = former
+	}
 	key, err := row.read()
 	if err != nil {
 		return nil, nil, err
 	}
+	key.SecretEndsAt = optionalTime(ends)
 	return key, account, nil
 }
 
@@ -177,11 +188,14 @@ func (s *Store) ListKeys(ctx context.Context, accountID string) ([]*auth.Key, er
 	return keys, nil
 }
 
-// RevokeKey makes a key useless from now on. Revoking it again changes nothing.
+// RevokeKey makes a key useless from now on, with all its secrets. Revoking it again changes nothing.
 func (s *Store) RevokeKey(ctx context.Context, keyID string, at time.Time) error {
 	return s.write(ctx, "revoke a key", func(tx transaction) error {
 		if err := changed(tx.exec(ctx, `UPDATE keys SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2`,
 			at.UnixMicro(), keyID)); err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM former_secrets WHERE key_id = $1`, keyID); err != nil {
 			return err
 		}
 		return announce(ctx, tx, KindKey, keyID)

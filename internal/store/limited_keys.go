@@ -19,6 +19,9 @@ type LimitedKey struct {
 	Limit *KeyLimit // nil: as much as the account has
 	// Spent is what the limit's present period has seen; zero without a limit.
 	Spent metering.Nanos
+	// FormerUntil is until when secrets that were replaced work, the last of them; zero
+	// where there are none.
+	FormerUntil time.Time
 }
 
 // EditKey changes the name, the models, the expiry, the exact caps, the rates, the
@@ -95,7 +98,8 @@ func asItIs(query string) string { return query }
 // limitedKeys reads the keys that the condition finds, with `locked` (forUpdate) around
 // the query.
 func limitedKeys(ctx context.Context, tx transaction, condition, value string, locked func(string) string) ([]*LimitedKey, error) {
-	found, err := tx.query(ctx, locked(`SELECT `+keyColumns+`, k.spend_limit, k.limit_period FROM keys k
+	found, err := tx.query(ctx, locked(`SELECT `+keyColumns+`, k.spend_limit, k.limit_period,
+		(SELECT MAX(f.ends_at) FROM former_secrets f WHERE f.key_id = k.id) FROM keys k
 		WHERE `+condition+`$1 ORDER BY k.created_at, k.id`), value)
 	if err != nil {
 		return nil, err
@@ -106,14 +110,15 @@ func limitedKeys(ctx context.Context, tx transaction, condition, value string, l
 		row := new(keyRow)
 		var amount sql.NullInt64
 		var period sql.NullString
-		if err := found.Scan(append(row.fields(), &amount, &period)...); err != nil {
+		var former sql.NullInt64
+		if err := found.Scan(append(row.fields(), &amount, &period, &former)...); err != nil {
 			return nil, err
 		}
 		key, err := row.read()
 		if err != nil {
 			return nil, err
 		}
-		limited := &LimitedKey{Key: *key}
+		limited := &LimitedKey{Key: *key, FormerUntil: optionalTime(former)}
 		if amount.Valid {
 			limited.Limit = &KeyLimit{Amount: metering.Nanos(amount.Int64), Period: ledger.Period(period.String)}
 		}

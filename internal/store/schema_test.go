@@ -40,6 +40,12 @@ var reasons = map[string]map[string]string{
 		"tokens_per_minute":   "a restriction that the holder set",
 		"concurrency":         "a restriction that the holder set",
 		"addresses":           "a restriction that the holder set: networks that the key works from, none that were seen",
+		"rotated_at":          "how old its secret is",
+	},
+	"former_secrets": {
+		"hash":    "to recognise a secret that was replaced, while it still works; goes with the next rotation, the revocation or the erasure",
+		"key_id":  "which key it is of",
+		"ends_at": "until when it works",
 	},
 	"wallets": {
 		"account_id":   "whose it is",

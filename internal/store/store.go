@@ -52,6 +52,8 @@ var (
 	ErrVoucherExpired = errors.New("the voucher has expired")
 	// ErrVoucherRevoked says that the operator took a voucher back.
 	ErrVoucherRevoked = errors.New("the voucher was revoked")
+	// ErrRevoked says that a key was revoked, which is for good.
+	ErrRevoked = errors.New("the key is revoked, which is for good")
 	// ErrNewer says that a later version of the program has migrated the store.
 	ErrNewer = errors.New("the store was made by a newer version: use that one")
 	// ErrUnknown says that the connection was lost while a change was made: it may

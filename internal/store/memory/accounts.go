@@ -152,6 +152,11 @@ func (s *Store) FindKey(_ context.Context, hash auth.Hash) (*auth.Key, *auth.Acc
 			found, holder := k.Key, s.accounts[k.AccountID].Account
 			return &found, &holder, nil
 		}
+		if ends, ok := k.former[hash]; ok {
+			found, holder := k.Key, s.accounts[k.AccountID].Account
+			found.Hash, found.SecretEndsAt = hash, ends
+			return &found, &holder, nil
+		}
 	}
 	return nil, nil, auth.ErrUnknownKey
 }
@@ -182,8 +187,56 @@ func (s *Store) RevokeKey(_ context.Context, keyID string, at time.Time) error {
 	if k.RevokedAt.IsZero() {
 		k.RevokedAt = at
 	}
+	clear(k.former)
 	s.announce(store.KindKey, keyID)
 	return nil
+}
+
+// RotateKey is as store.Store's, but for the limit, which it does not return.
+func (s *Store) RotateKey(_ context.Context, rotation store.Rotation) (*store.LimitedKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keys[rotation.KeyID]
+	switch {
+	case k == nil:
+		return nil, fmt.Errorf("rotate a key: %w", store.ErrNotFound)
+	case k.Revoked():
+		return nil, fmt.Errorf("rotate a key: %w", store.ErrRevoked)
+	case k.Hash == rotation.Hash:
+		return k.afterRotation(), nil
+	case k.Expired(rotation.At):
+		return nil, fmt.Errorf("rotate a key: %w", auth.ErrExpiredKey)
+	}
+	for _, other := range s.keys {
+		if _, was := other.former[rotation.Hash]; was || other.Hash == rotation.Hash {
+			return nil, fmt.Errorf("rotate a key: %w", store.ErrTaken)
+		}
+	}
+	if k.former == nil {
+		k.former = make(map[auth.Hash]time.Time)
+	}
+	k.former[k.Hash] = rotation.Until
+	for hash, ends := range k.former {
+		if rotation.Until.Before(ends) {
+			ends = rotation.Until
+		}
+		if k.former[hash] = ends; !ends.After(rotation.At) {
+			delete(k.former, hash)
+		}
+	}
+	k.Hash, k.RotatedAt = rotation.Hash, rotation.At
+	s.announce(store.KindKey, k.ID)
+	return k.afterRotation(), nil
+}
+
+func (k *key) afterRotation() *store.LimitedKey {
+	rotated := &store.LimitedKey{Key: k.Key}
+	for _, ends := range k.former {
+		if ends.After(rotated.FormerUntil) {
+			rotated.FormerUntil = ends
+		}
+	}
+	return rotated
 }
 
 // SetKeyLimit is as store.Store's.

@@ -42,8 +42,9 @@ type account struct {
 
 type key struct {
 	auth.Key
-	limit   *store.KeyLimit   // nil: none
-	periods map[int64]*period // by their beginning
+	limit   *store.KeyLimit         // nil: none
+	former  map[auth.Hash]time.Time // secrets that were replaced, and until when they work
+	periods map[int64]*period       // by their beginning
 }
 
 // left is what is not spent of the limit, granted or not.

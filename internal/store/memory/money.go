@@ -240,6 +240,7 @@ func (s *Store) EraseAccount(_ context.Context, erasure store.Erasure) (forfeite
 			if k.Name, k.Addresses = "", (limits.AddressList{}); k.RevokedAt.IsZero() {
 				k.RevokedAt = erasure.At
 			}
+			clear(k.former)
 		}
 		s.announce(store.KindAccount, a.ID)
 	}

@@ -33,6 +33,7 @@ type Store interface {
 	CreateKey(context.Context, *auth.Key) error
 	ListKeys(context.Context, string) ([]*auth.Key, error)
 	RevokeKey(context.Context, string, time.Time) error
+	RotateKey(context.Context, store.Rotation) (*store.LimitedKey, error)
 	SetKeyLimit(context.Context, string, *store.KeyLimit) error
 	KeyLimit(context.Context, string) (*store.KeyLimit, error)
 	EditAccount(context.Context, string, store.AccountEdit) error
@@ -63,6 +64,8 @@ func Run(t *testing.T, open Opener) {
 		"accounts":                accounts,
 		"taken names":             takenNames,
 		"keys":                    keys,
+		"rotations":               rotations,
+		"rotations at once":       rotationsAtOnce,
 		"deposits":                deposits,
 		"concurrent deposits":     concurrentDeposits,
 		"refunds":                 refunds,
