@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ type Answer struct {
 
 	// OneEvent streams the whole text in one event, however large.
 	OneEvent bool
+
+	// Tool is called instead of any text, whether the request offers it or not.
+	Tool *ToolCall
 
 	// Silent says nothing at all and reports the input only.
 	Silent bool
@@ -42,6 +46,12 @@ type Usage struct {
 	Input, CacheRead, CacheWrite5m, CacheWrite1h int64
 
 	Output, Reasoning int64
+}
+
+// ToolCall is what an answer wants the client to run.
+type ToolCall struct {
+	Name      string
+	Arguments string // a JSON object
 }
 
 // StandardText is what native answers say.
@@ -92,6 +102,10 @@ func (s *Simulator) answer(c *call, answer *Answer) payload {
 	case Google:
 		p = s.answerGemini(r)
 	default:
+		if c.items {
+			p = s.answerResponses(r)
+			break
+		}
 		p = s.answerChat(r)
 	}
 	p.delay = s.delay
@@ -104,7 +118,10 @@ func compose(q *question, answer *Answer) *reply {
 		r.model = answer.Model
 	}
 	var tokens int64
-	if !answer.Silent && answer.Text == "" {
+	switch {
+	case answer.Tool != nil:
+		r.tool = &toolCall{name: answer.Tool.Name, arguments: json.RawMessage(answer.Tool.Arguments)}
+	case !answer.Silent && answer.Text == "":
 		r.tool = q.toolCall()
 	}
 	if r.tool != nil {

@@ -16,6 +16,7 @@ type call struct {
 
 	dialect Dialect
 	verb    string // Gemini's, behind the colon
+	items   bool   // OpenAI's Responses, not its chat
 	model   string
 	known   bool // the path is one that the simulator serves
 }
@@ -37,6 +38,8 @@ func newCall(r *http.Request, body []byte) *call {
 	switch {
 	case strings.HasSuffix(c.path, "/chat/completions"):
 		c.known = true
+	case strings.HasSuffix(c.path, "/responses"):
+		c.items, c.known = true, true
 	case strings.HasSuffix(c.path, "/v1/messages"):
 		c.dialect, c.known = Anthropic, true
 	case strings.HasPrefix(c.path, "/v1beta/"):
@@ -86,6 +89,10 @@ func (c *call) read() (*question, *problem) {
 	case Google:
 		problem = c.readGemini(q)
 	default:
+		if c.items {
+			problem = c.readResponses(q)
+			break
+		}
 		problem = c.readChat(q)
 	}
 	if problem == nil && q.model == "" {

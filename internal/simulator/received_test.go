@@ -121,6 +121,7 @@ func TestScriptSteps(t *testing.T) {
 		{Method: "PUT", Response: simulator.Response{Status: 203}},
 		{Path: "/v1beta/*", Model: "standard", Times: 2, Response: simulator.Response{Status: 206}},
 		{Path: "/always", Times: simulator.Always, Response: simulator.Response{Status: 418}},
+		{Path: "/having", Times: simulator.Always, Having: []string{"one", "two"}, Response: simulator.Response{Status: 203}},
 	}}, false)
 	ask := func(path, body string, want int) {
 		t.Helper()
@@ -137,6 +138,8 @@ func TestScriptSteps(t *testing.T) {
 	for range 3 {
 		ask("/always", "{}", 418)
 	}
+	ask("/having", "two and one", 203)
+	ask("/having", "one", 404)
 	ask("/v1/messages", messagesRequest, 201)
 	if unused := provider.Unused(); unused != 1 {
 		t.Errorf("%d unused, want the PUT alone", unused)

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 )
@@ -15,6 +16,9 @@ type Step struct {
 	Method string // "" is any
 	Path   string // exact, or a prefix when it ends in *; "" is any
 	Model  string // as the body (Gemini: the path) names it; "" is any
+
+	// Having are texts that the body must all have.
+	Having []string
 
 	// Times that the step answers: 0 is once, Always for ever.
 	Times int
@@ -31,6 +35,11 @@ func (s *Step) matches(c *call) bool {
 	}
 	if s.Model != "" && s.Model != c.model {
 		return false
+	}
+	for _, text := range s.Having {
+		if !bytes.Contains(c.body, []byte(text)) {
+			return false
+		}
 	}
 	if prefix, wild := strings.CutSuffix(s.Path, "*"); wild {
 		return strings.HasPrefix(c.path, prefix)

@@ -3,7 +3,7 @@
 // by name.
 //
 // A request that no script step matches is answered natively, in the dialect
-// of its path: OpenAI chat completions, Anthropic messages, or Gemini
+// of its path: OpenAI chat completions and responses, Anthropic messages, or Gemini
 // generateContent and streamGenerateContent. The text is always the same and
 // says where it comes from; the usage numbers follow from the request, so that
 // the same request always costs the same.
