@@ -39,16 +39,17 @@ var messagesBody = func() *place {
 		{text: "data", at: &place{field: messagesData}},
 		{text: "content", at: content},
 	}}
-	part.names = []member{
-		{text: "source", at: source},
-		{text: "content", at: content}, // of a tool's result
-		{text: "file_id", at: &place{field: messagesStored}},
-	}
-	message := &place{names: []member{{text: "content", at: content}}}
 	tool := &place{field: messagesTool, enters: true, names: []member{
 		{text: "type", at: &place{field: messagesToolType}},
 		{text: "max_uses", at: &place{field: messagesMaxUses}},
 	}}
+	part.names = []member{
+		{text: "source", at: source},
+		{text: "tool", at: &place{names: []member{{text: "definition", at: tool}}}}, // of a tool_addition
+		{text: "content", at: content},                                              // of a tool's result
+		{text: "file_id", at: &place{field: messagesStored}},
+	}
+	message := &place{names: []member{{text: "content", at: content}}}
 	edit := &place{names: []member{{text: "type", at: &place{field: messagesEditType}}}}
 	return &place{names: []member{
 		{text: "model", at: &place{field: messagesModel}},

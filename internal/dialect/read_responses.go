@@ -16,6 +16,8 @@ const (
 	responsesTier
 	responsesTool
 	responsesToolType
+	responsesToolExecution
+	responsesNamespaceType
 	responsesItemType
 	responsesImage
 	responsesFile
@@ -42,12 +44,17 @@ var responsesBody = func() *place {
 		{text: "file_url", at: &place{field: responsesFileData}},
 	}}
 	content := &place{names: part.names, each: part}
+	tool := &place{field: responsesTool, enters: true, names: []member{
+		{text: "type", at: &place{field: responsesToolType}},
+		{text: "execution", at: &place{field: responsesToolExecution}},
+		{text: "tools", at: &place{each: &place{names: []member{{text: "type", at: &place{field: responsesNamespaceType}}}}}},
+	}}
 	item := &place{names: append([]member{
 		{text: "type", at: &place{field: responsesItemType}},
 		{text: "content", at: content},
-		{text: "output", at: content}, // of a tool's result
+		{text: "output", at: content},           // of a tool's result
+		{text: "tools", at: &place{each: tool}}, // additional_tools, which newer Codex has all its tools in
 	}, part.names...)}
-	tool := &place{field: responsesTool, enters: true, names: []member{{text: "type", at: &place{field: responsesToolType}}}}
 	return &place{names: []member{
 		{text: "model", at: &place{field: responsesModel}},
 		{text: "input", at: &place{each: item}},
@@ -94,6 +101,13 @@ func (r *Request) readResponses() error {
 			searches = searches || search
 		case responsesToolType:
 			b.toolType, problem = b.string("tools.type", start, end, 64)
+		case responsesToolExecution:
+			b.toolExecution, problem = b.string("tools.execution", start, end, 64)
+		case responsesNamespaceType:
+			var kind string
+			if kind, problem = b.string("tools.tools.type", start, end, 64); problem == nil && kind != "function" && kind != "custom" {
+				problem = invalid("tools.tools.type", "must be function or custom: a namespace has no other tools")
+			}
 		case responsesItemType:
 			if b.prefix(start, end) == "item_reference" {
 				return unsupported("input.type item_reference", becauseStored)
@@ -134,8 +148,8 @@ const (
 // responsesTool judges a tool when it begins and when it ends; search tells that it
 // is a web search.
 func (b *reading) responsesTool(end int) (search bool, problem *Error) {
-	kind := b.toolType
-	b.toolType = ""
+	kind, execution := b.toolType, b.toolExecution
+	b.toolType, b.toolExecution = "", ""
 	if end < 0 {
 		return false, nil
 	}
@@ -152,6 +166,13 @@ func (b *reading) responsesTool(end int) (search bool, problem *Error) {
 		return false, unsupported("tools.type "+kind, becauseContainer)
 	case "file_search":
 		return false, unsupported("tools.type file_search", becauseStored)
+	case "tool_search":
+		if execution == "client" {
+			return false, nil // the caller looks, and sends what it found
+		}
+		return false, unsupported("tools.type tool_search", `the provider would search again and again, without a bound on what that costs. Set its execution to "client", or send the tools themselves.`)
+	case "mcp", "image_generation", "programmatic_tool_calling":
+		return false, unsupported("tools.type "+kind, becauseUncapped)
 	}
 	if strings.HasPrefix(kind, "web_search_2") || strings.HasPrefix(kind, "web_search_preview_2") {
 		b.request.toolKinds++

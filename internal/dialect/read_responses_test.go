@@ -21,6 +21,10 @@ func TestResponsesRequest(t *testing.T) {
 		`{"model":"a","tools":[{"type":"web_search"}]}`:                                                             1 + standardToolCalls,
 		`{"model":"a","tools":[{"type":"web_search_preview_2025_03_11"},{"type":"web_search"}],"max_tool_calls":7}`: 8,
 		`{"model":"a","max_tool_calls":7}`:                                                                          1,
+		// As Codex has them: all tools in the input, in namespaces, and a search of its own.
+		`{"model":"a","input":[{"type":"additional_tools","role":"developer","tools":[{"type":"web_search"}]}]}`:                             1 + standardToolCalls,
+		`{"model":"a","input":[{"type":"additional_tools","tools":[{"type":"namespace","tools":[{"type":"function"},{"type":"custom"}]}]}]}`: 1,
+		`{"model":"a","tools":[{"type":"tool_search","execution":"client","parameters":{"type":"object"}}]}`:                                 1,
 	} {
 		if r = mustParse(t, responses, body); r.Passes() != passes || r.WebSearches() != passes-1 {
 			t.Errorf("%s: %d passes, %d searches", body, r.Passes(), r.WebSearches())
@@ -48,6 +52,9 @@ func TestResponsesThatKeepOrCostTooMuchAreRefused(t *testing.T) {
 		`"input":[{"type":"computer_call_output","output":{"file_id":"f"}}]`,
 		`"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]`, `"tools":[{"type":"file_search","vector_store_ids":["v"]}]`, `"tools":[{"type":"mcp","server_url":"https://x"}]`,
 		`"tools":[{"type":"image_generation"}]`, `"tools":[{"type":"shell"}]`, `"tools":[{"type":"not_yet_known"}]`,
+		`"tools":[{"type":"tool_search"}]`, `"tools":[{"type":"tool_search","execution":"server"}]`, `"tools":[{"execution":"client"},{"type":"tool_search"}]`,
+		`"input":[{"type":"additional_tools","role":"developer","tools":[{"type":"mcp","server_url":"https://x"}]}]`,
+		`"tools":[{"type":"code_interpreter","tools":[{"type":"function"}]}]`,
 	} {
 		body := `{"model":"a",` + members + `}`
 		if problem := refused(t, responses, "", body); problem.Code != CodeUnsupported || problem.Param == "" {
@@ -59,7 +66,7 @@ func TestResponsesThatKeepOrCostTooMuchAreRefused(t *testing.T) {
 			t.Errorf("%s: %+v", members, problem)
 		}
 	}
-	for _, members := range []string{`"max_output_tokens":0`, `"max_tool_calls":0`, `"max_tool_calls":1001`, `"stream":1`} {
+	for _, members := range []string{`"tools":[{"type":"namespace","name":"n","tools":[{"type":"web_search"}]}]`, `"max_output_tokens":0`, `"max_tool_calls":0`, `"max_tool_calls":1001`, `"stream":1`} {
 		if problem := refused(t, responses, "", `{"model":"a",`+members+`}`); problem.Code != CodeInvalidRequest {
 			t.Errorf("%s: %+v", members, problem)
 		}

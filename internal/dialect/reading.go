@@ -38,8 +38,9 @@ type reading struct {
 	// asked are the kinds of output that are listed so far.
 	asked struct{ audio, image bool }
 
-	toolType string
-	maxUses  int64
+	toolType      string
+	toolExecution string // where a tool search runs
+	maxUses       int64
 }
 
 func (b *reading) scan(root *place, visit func(field, int, int) *Error) error {

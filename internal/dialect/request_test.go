@@ -51,6 +51,11 @@ func TestMessagesRequest(t *testing.T) {
 		"tools":[{"type":"tool_search_tool_regex_20251119","name":"s"}]}`); r.Passes() != 12 {
 		t.Errorf("%d passes", r.Passes())
 	}
+	// Tools that are added on the way count as those at the top.
+	if r = mustParse(t, messages, `{"model":"a","max_tokens":1,"messages":[{"role":"user","content":[{"type":"tool_addition","tool":{"type":"tool_definition",
+		"definition":{"type":"web_search_20250305","name":"web_search","max_uses":3}}}]}]}`); r.WebSearches() != 3 {
+		t.Errorf("%d searches", r.WebSearches())
+	}
 }
 
 func TestGenerateRequest(t *testing.T) {
@@ -138,6 +143,7 @@ func TestUnsupportedFeaturesAreRefused(t *testing.T) {
 		{chatCompletions, `{"model":"a","search_parameters":{"mode":"on"}}`}, {chatCompletions, `{"model":"a","plugins":[{"id":"web"}]}`}, {chatCompletions, `{"model":"a","tools":[{"type":"web_search"}]}`},
 		{chatCompletions, `{"model":"a","messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]}`}, {chatCompletions, `{"model":"a","messages":[{"role":"assistant","audio":{"id":"a"}}]}`},
 		{messages, `{"model":"a","max_tokens":1,"fallbacks":"default"}`}, {messages, `{"model":"a","max_tokens":1,"container":"c"}`}, {messages, `{"model":"a","max_tokens":1,"mcp_servers":[{}]}`},
+		{messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"code_execution_20250825"}}}]}]}`},
 		{messages, `{"model":"a","max_tokens":1,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`}, {messages, `{"model":"a","max_tokens":1,"tools":[{"type":"code_execution_20250825"}]}`},
 		{messages, `{"model":"a","max_tokens":1,"tools":[{"type":"advisor_20260301","model":"b","max_uses":1}]}`}, {messages, `{"model":"a","max_tokens":1,"tools":[{"type":"mcp_toolset"}]}`}, {messages, `{"model":"a","max_tokens":1,"tools":[{"type":"web_search_latest","max_uses":1}]}`},
 		{messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"type":"image","source":{"type":"file","file_id":"f"}}]}]}`}, {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"type":"container_upload","file_id":"f"}]}]}`},
