@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 // Status says whether an account may be used.
@@ -27,6 +29,8 @@ type Account struct {
 	Status Status
 	// SuspendedReason says why, in the operator's words. It is empty unless suspended.
 	SuspendedReason string
+	// DataPolicy is what providers must have promised of what the account sends them.
+	DataPolicy preferences.DataPolicy
 	// PasswordHash is what HashPassword made, or empty: no password sign-in.
 	PasswordHash PasswordHash
 	CreatedAt    time.Time

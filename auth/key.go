@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 // Key is a credential of an account, without its secret: only a Hash is kept.
@@ -24,6 +25,9 @@ type Key struct {
 	Rates limits.Rates
 	// Addresses is from where the key may be used; empty allows every address.
 	Addresses limits.AddressList
+	// Providers are preferred where a request says nothing else. Their data policy is
+	// required beside the account's.
+	Providers preferences.Providers
 	CreatedAt time.Time
 	// RotatedAt is when the key got its present secret; zero: when it was created.
 	RotatedAt time.Time

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 // Principal is who a request acts for. One Principal is shared by all requests of
@@ -25,6 +26,9 @@ type Principal struct {
 	Rates limits.Rates
 	// Addresses is from where the key may be used; empty allows every address.
 	Addresses limits.AddressList
+	// Providers are preferred where a request says nothing else. Their data policy is the
+	// stricter of the key's and its account's.
+	Providers preferences.Providers
 }
 
 // AllowsModel tells whether the key may call the model of this name. A pattern is

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 // LongestCacheAge bounds how long a key may be accepted without asking the
@@ -160,6 +162,7 @@ func (v *Verifier) ask(ctx context.Context, hash Hash, generation uint64) (*entr
 		principal: &Principal{
 			AccountID: account.ID, KeyID: key.ID, KeyName: key.Name, Group: account.Group, Models: key.Models,
 			ExactCaps: key.ExactCaps, Rates: key.Rates, Addresses: key.Addresses,
+			Providers: key.Providers.Or(preferences.Providers{DataPolicy: account.DataPolicy}),
 		},
 		suspended: account.Status != StatusActive,
 		expires:   key.ExpiresAt,

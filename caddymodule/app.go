@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/price"
@@ -85,7 +86,7 @@ type App struct {
 	prices     *price.Source
 	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
-	dataPolicy upstream.DataPolicy // that providers must have
+	dataPolicy preferences.DataPolicy // that providers must have
 	simulators []*simulatorServer
 
 	// begin makes ready what requests need, once. Caddy starts apps in random order

@@ -23,7 +23,9 @@ type accountJSON struct {
 	Group           string      `json:"group"`
 	Status          auth.Status `json:"status"`
 	SuspendedReason string      `json:"suspended_reason,omitempty"`
-	CreatedAt       instant     `json:"created_at"`
+	// DataPolicy is there where the account requires one of providers.
+	DataPolicy string  `json:"data_policy,omitempty"`
+	CreatedAt  instant `json:"created_at"`
 	// Receivable is what the account owes; only account show tells it here.
 	Receivable metering.Nanos `json:"receivable,omitzero"`
 }
@@ -31,7 +33,7 @@ type accountJSON struct {
 func accountForJSON(a *auth.Account) accountJSON {
 	return accountJSON{
 		ID: a.ID, Email: a.Email, Username: a.Username, Group: a.Group,
-		Status: a.Status, SuspendedReason: a.SuspendedReason, CreatedAt: instant(a.CreatedAt),
+		Status: a.Status, SuspendedReason: a.SuspendedReason, DataPolicy: shownPolicy(a.DataPolicy), CreatedAt: instant(a.CreatedAt),
 	}
 }
 
@@ -42,7 +44,7 @@ func printAccountAndOwed(found *output, a *auth.Account, owed metering.Nanos) {
 	answer.Receivable = owed
 	found.facts(answer,
 		"id", a.ID, "e-mail", a.Email, "username", a.Username, "group", a.Group,
-		"status", string(a.Status), "reason", a.SuspendedReason, "created", shown(a.CreatedAt), "owed after a charge-back", someDollars(owed))
+		"status", string(a.Status), "reason", a.SuspendedReason, "data policy", shownPolicy(a.DataPolicy), "created", shown(a.CreatedAt), "owed after a charge-back", someDollars(owed))
 }
 
 func (c *commandLine) accountCommand() *cobra.Command {
@@ -54,16 +56,21 @@ func (c *commandLine) accountCommand() *cobra.Command {
 }
 
 func (c *commandLine) accountCreateCommand() *cobra.Command {
-	var email, username, group string
+	var email, username, group, dataPolicy string
 	var passwordFromInput bool
 	create := &cobra.Command{
-		Use:   "create --email E --username U [--group G] [--password-stdin]",
+		Use:   "create --email E --username U [--group G] [--data-policy zdr|no_training|retains] [--password-stdin]",
 		Short: "Create an account",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			account, err := c.newAccount(email, username, group)
 			if err != nil {
 				return err
+			}
+			if dataPolicy != "" {
+				if account.DataPolicy, err = readDataPolicy(dataPolicy); err != nil {
+					return err
+				}
 			}
 			if passwordFromInput {
 				if account.PasswordHash, err = c.readPassword(cmd.InOrStdin()); err != nil {
@@ -86,6 +93,7 @@ func (c *commandLine) accountCreateCommand() *cobra.Command {
 	create.Flags().StringVar(&email, "email", "", "the holder's e-mail address")
 	create.Flags().StringVar(&username, "username", "", "a short name, 2 to 32 of a-z, 0-9, '.', '_' and '-'")
 	create.Flags().StringVar(&group, "group", "", "the price group; the default group if not given")
+	create.Flags().StringVar(&dataPolicy, "data-policy", "", dataPolicyUsage)
 	create.Flags().BoolVar(&passwordFromInput, "password-stdin", false, "read a password for signing in, one line of standard input")
 	return requires(create, "email", "username")
 }
@@ -150,9 +158,9 @@ func (c *commandLine) accountListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.header("ID", "E-MAIL", "USERNAME", "GROUP", "STATUS", "CREATED")
+				found.header("ID", "E-MAIL", "USERNAME", "GROUP", "STATUS", "DATA POLICY", "CREATED")
 				for _, a := range accounts {
-					found.row(accountForJSON(a), a.ID, a.Email, a.Username, a.Group, string(a.Status), shown(a.CreatedAt))
+					found.row(accountForJSON(a), a.ID, a.Email, a.Username, a.Group, string(a.Status), shownPolicy(a.DataPolicy), shown(a.CreatedAt))
 				}
 				return nil
 			})

@@ -73,11 +73,11 @@ func (c *commandLine) accountEraseCommand() *cobra.Command {
 }
 
 func (c *commandLine) accountEditCommand() *cobra.Command {
-	var email, username, group string
+	var email, username, group, dataPolicy string
 	var defaultGroup bool
 	edit := &cobra.Command{
-		Use:   "edit ACCOUNT [--email E] [--username U] [--group G | --default-group]",
-		Short: "Change an account's e-mail address, username or group",
+		Use:   "edit ACCOUNT [--email E] [--username U] [--group G | --default-group] [--data-policy zdr|no_training|retains|none]",
+		Short: "Change an account's e-mail address, username, group or data policy",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes, err := newEdit(email, username, group)
@@ -90,8 +90,15 @@ func (c *commandLine) accountEditCommand() *cobra.Command {
 				}
 				changes.Group = new(string)
 			}
+			if cmd.Flags().Changed("data-policy") {
+				policy, err := readDataPolicy(dataPolicy)
+				if err != nil {
+					return err
+				}
+				changes.DataPolicy = &policy
+			}
 			if changes == (store.AccountEdit{}) {
-				return errors.New("say what to change: --email, --username, --group or --default-group")
+				return errors.New("say what to change: --email, --username, --group, --default-group or --data-policy")
 			}
 			return c.withStore(cmd, func(books *store.Store, found *output) error {
 				holder, err := findAccount(cmd, books, args[0])
@@ -116,6 +123,7 @@ func (c *commandLine) accountEditCommand() *cobra.Command {
 	edit.Flags().StringVar(&email, "email", "", "the holder's e-mail address")
 	edit.Flags().StringVar(&username, "username", "", "a short name, 2 to 32 of a-z, 0-9, '.', '_' and '-'")
 	edit.Flags().StringVar(&group, "group", "", "the price group")
+	edit.Flags().StringVar(&dataPolicy, "data-policy", "", dataPolicyUsage)
 	edit.Flags().BoolVar(&defaultGroup, "default-group", false, "back to the default price group")
 	return edit
 }

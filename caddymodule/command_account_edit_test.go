@@ -34,6 +34,7 @@ created   2026-11-23 12:00:00Z
 		{[]string{"e-mail address", "already taken"}, []string{"account", "edit", "bob", "--email", "countess@example.com"}},
 		{[]string{"--email", "name@example.com"}, []string{"account", "edit", "bob", "--email", "bob"}},
 		{[]string{"--username"}, []string{"account", "edit", "bob", "--username", "b b"}},
+		{[]string{"--data-policy", "zdr, no_training, retains or none"}, []string{"account", "edit", "bob", "--data-policy", "strict"}},
 		{[]string{"--group"}, []string{"account", "edit", "bob", "--group", "A B"}},
 		{[]string{"--group and --default-group", "one of them"}, []string{"account", "edit", "bob", "--group", "a", "--default-group"}},
 		{[]string{"--email is empty"}, []string{"account", "edit", "bob", "--email", ""}},

@@ -45,9 +45,9 @@ status    suspended
 reason    unpaid invoice 17
 created   2026-11-23 12:00:00Z
 `, "{bob}", bob)
-	wantText(t, term.must("account", "list"), `ID                                    E-MAIL           USERNAME  GROUP  STATUS     CREATED
-{ada}  ada@example.com  ada       pro    active     2026-11-23 12:00:00Z
-{bob}  bob@example.com  bob              suspended  2026-11-23 12:00:00Z
+	wantText(t, term.must("account", "list"), `ID                                    E-MAIL           USERNAME  GROUP  STATUS     DATA POLICY  CREATED
+{ada}  ada@example.com  ada       pro    active                  2026-11-23 12:00:00Z
+{bob}  bob@example.com  bob              suspended               2026-11-23 12:00:00Z
 `, "{ada}", created.ID, "{bob}", bob)
 	wantText(t, term.must("account", "list", "--json"), `{"id":"{ada}","email":"ada@example.com","username":"ada","group":"pro","status":"active","created_at":"2026-11-23T12:00:00.123456Z"}
 {"id":"{bob}","email":"bob@example.com","username":"bob","group":"","status":"suspended","suspended_reason":"unpaid invoice 17","created_at":"2026-11-23T12:00:00.123456Z"}

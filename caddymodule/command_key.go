@@ -35,7 +35,10 @@ type keyJSON struct {
 	TPM         int64    `json:"tpm,omitempty"`
 	Concurrency int64    `json:"concurrency,omitempty"`
 	CIDR        []string `json:"cidr,omitempty"`
-	CreatedAt   instant  `json:"created_at"`
+	// DataPolicy and Providers are there where the key has a policy and preferences.
+	DataPolicy string  `json:"data_policy,omitempty"`
+	Providers  string  `json:"providers,omitempty"`
+	CreatedAt  instant `json:"created_at"`
 	// RotatedAt is there for a key that has another secret than at first, FormerUntil
 	// while a former one still works.
 	RotatedAt   instant `json:"rotated_at,omitzero"`
@@ -60,6 +63,7 @@ func (c *commandLine) keyForJSON(k *store.LimitedKey) keyJSON {
 		RPM: k.Rates.RequestsPerMinute, TPM: k.Rates.TokensPerMinute, Concurrency: k.Rates.Concurrency, CIDR: addressesForJSON(k),
 		CreatedAt: instant(k.CreatedAt), RotatedAt: instant(k.RotatedAt), FormerUntil: instant(c.formerUntil(k)), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 	}
+	answer.DataPolicy, answer.Providers = preferenceFacts(&k.Key)
 	if k.Limit != nil {
 		answer.SpendLimit, answer.Spent, answer.Per = &k.Limit.Amount, &k.Spent, k.Limit.Period
 	}
@@ -114,7 +118,7 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	var exactCaps bool
 	create := &cobra.Command{
 		Use: "create --account ACCOUNT --name NAME [--expires 720h|never] [--models a,b*] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps] " +
-			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...]",
+			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...] [--data-policy zdr|no_training|retains] [--providers 'order=a|b, ignore=c']",
 		Short: "Create a key; its secret is shown this once",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -154,10 +158,11 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 				answer.Secret = secret.Reveal()
 				limit, _, per := limitFacts(key)
 				rpm, tpm, concurrency := rateFacts(key)
+				dataPolicy, providers := preferenceFacts(&key.Key)
 				found.facts(answer, "id", key.ID, "name", key.Name, "account", holder.Username,
 					"models", strings.Join(key.Models, ","), "spend limit USD", limit, "per", per, "output caps", capsFact(key),
 					"requests per minute", rpm, "tokens per minute", tpm, "requests at once", concurrency, "usable from", key.Addresses.String(),
-					"expires", shown(key.ExpiresAt),
+					"data policy", dataPolicy, "providers", providers, "expires", shown(key.ExpiresAt),
 					"secret", secret.Reveal(), "", "This is the only time that the secret is shown: keep it now.")
 				return nil
 			})
@@ -229,12 +234,13 @@ func (c *commandLine) keyListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "CREATED", "ROTATED", "FORMER UNTIL", "EXPIRES", "REVOKED")
+				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "DATA POLICY", "PROVIDERS", "CREATED", "ROTATED", "FORMER UNTIL", "EXPIRES", "REVOKED")
 				for _, k := range keys {
 					limit, spent, per := limitFacts(k)
 					rpm, tpm, concurrency := rateFacts(k)
+					dataPolicy, providers := preferenceFacts(&k.Key)
 					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowedModels(k), limit, spent, per, capsFact(k),
-						rpm, tpm, concurrency, k.Addresses.String(), shown(k.CreatedAt), shown(k.RotatedAt), shown(c.formerUntil(k)), shown(k.ExpiresAt), shown(k.RevokedAt))
+						rpm, tpm, concurrency, k.Addresses.String(), dataPolicy, providers, shown(k.CreatedAt), shown(k.RotatedAt), shown(c.formerUntil(k)), shown(k.ExpiresAt), shown(k.RevokedAt))
 				}
 				return nil
 			})

@@ -28,13 +28,14 @@ var rateFlags = []struct {
 }
 
 // keyLimitFlags are the names of the flags that addKeyLimitFlags adds.
-var keyLimitFlags = []string{"rpm", "tpm", "concurrency", "cidr"}
+var keyLimitFlags = []string{"rpm", "tpm", "concurrency", "cidr", "data-policy", "providers"}
 
 func addKeyLimitFlags(cmd *cobra.Command) {
 	for _, flag := range rateFlags {
 		cmd.Flags().String(flag.name, "", flag.usage+" of this key, beside the limits of its account, or none")
 	}
 	cmd.Flags().StringSlice("cidr", nil, "networks and addresses that the key may be used from, like 203.0.113.0/24, or any")
+	addPreferenceFlags(cmd)
 }
 
 // readKeyLimits returns the change that the flags ask for.
@@ -69,6 +70,11 @@ func readKeyLimits(cmd *cobra.Command) (func(*auth.Key), error) {
 		}
 		changes = append(changes, func(key *auth.Key) { key.Addresses = list })
 	}
+	preferring, err := preferenceChanges(cmd)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, preferring...)
 	return func(key *auth.Key) {
 		for _, change := range changes {
 			change(key)

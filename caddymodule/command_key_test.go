@@ -9,6 +9,7 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 func TestKeyCommands(t *testing.T) {
@@ -50,9 +51,9 @@ secret   {secret}
 	}
 
 	term.now = term.now.Add(30 * 24 * time.Hour)
-	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  CREATED               ROTATED  FORMER UNTIL  EXPIRES               REVOKED
-{1}  my laptop  revoked  all                                                                              2026-11-23 12:00:00Z                                               2026-11-23 12:00:01Z
-{2}  ci         expired  gpt-*,claude-opus-4-6                                                            2026-11-23 12:00:01Z                         2026-12-23 12:00:01Z  
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES               REVOKED
+{1}  my laptop  revoked  all                                                                                                      2026-11-23 12:00:00Z                                               2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6                                                                                    2026-11-23 12:00:01Z                         2026-12-23 12:00:01Z  
 `, "{1}", first.ID, "{2}", second.KeyID)
 	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
 {"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"exact_caps":false,"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
@@ -81,6 +82,11 @@ func TestKeyMistakes(t *testing.T) {
 		{[]string{`no account "bob"`}, []string{"key", "create", "--account", "bob", "--name", "x"}},
 		{[]string{`no account "bob"`}, []string{"key", "list", "--account", "bob"}},
 		{[]string{"account", "required"}, []string{"key", "create", "--name", "x"}},
+		{[]string{"--data-policy", "zdr, no_training, retains or none"}, []string{"key", "create", "--account", "ada", "--name", "x", "--data-policy", "best"}},
+		{[]string{"--data-policy is empty"}, []string{"key", "edit", id, "--data-policy", ""}},
+		{[]string{"--providers", "no equals sign", "write them like"}, []string{"key", "create", "--account", "ada", "--name", "x", "--providers", "openai"}},
+		{[]string{"--providers", "--data-policy"}, []string{"key", "edit", id, "--providers", "data_policy=zdr"}},
+		{[]string{"--providers is empty"}, []string{"key", "edit", id, "--providers", " "}},
 		{[]string{"--name", "--name is empty"}, []string{"key", "create", "--account", "ada", "--name", ""}},
 		{[]string{"--expires", "720h"}, []string{"key", "create", "--account", "ada", "--name", "x", "--expires", "tomorrow"}},
 		{[]string{"--expires", "720h"}, []string{"key", "create", "--account", "ada", "--name", "x", "--expires", "-1h"}},
@@ -147,8 +153,8 @@ func TestKeyLimits(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}",`+want+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"name":"laptop","status":"active","models":[],"spend_limit":"10.00","spent":"0.00","per":"month","exact_caps":true,"created_at":"2026-11-23T12:00:00.123456Z"}`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
-{id}  laptop  active  all     10.00      0.00       month  exact                           2026-11-23 12:00:00Z                                  
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all     10.00      0.00       month  exact                                                   2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 
 	// What is not given stays.
@@ -190,8 +196,8 @@ func TestKeyRates(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"rpm":60,"tpm":100000,"concurrency":4,"cidr":["203.0.113.0/24","2001:db8::/32"],`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
-{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32  2026-11-23 12:00:00Z                                  
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32                          2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 	principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
 	if err != nil || principal.Rates != (limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrency: 4}) ||
@@ -210,4 +216,57 @@ usable from        198.51.100.7/32
 	list(`"tpm":100000,"concurrency":4,"cidr":["198.51.100.7/32"],`)
 	term.must("key", "edit", id, "--tpm", "none", "--concurrency", "none", "--cidr", "any")
 	list("")
+}
+
+func TestKeyPreferences(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	id, secret := term.key("ada", "--data-policy", "no_training", "--providers", "order = anthropic|openrouter,ignore=xai")
+	list := func(want string) {
+		t.Helper()
+		wantText(t, term.must("key", "list", "--account", "ada", "--json"),
+			`{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
+	}
+	list(`"data_policy":"no_training","providers":"order=anthropic|openrouter, ignore=xai",`)
+	verify := func() preferences.Providers {
+		t.Helper()
+		principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return principal.Providers
+	}
+	if got := verify().String(); got != "order=anthropic|openrouter, ignore=xai, data_policy=no_training" {
+		t.Errorf("the key prefers %q", got)
+	}
+	// The stricter of account and key counts.
+	wantText(t, term.must("account", "edit", "ada", "--data-policy", "zdr"), `id           {ada}
+e-mail       ada@example.com
+username     ada
+status       active
+data policy  zdr
+created      2026-11-23 12:00:00Z
+`, "{ada}", ada)
+	if got := verify().DataPolicy; got != preferences.DataPolicyZDR {
+		t.Errorf("the policy is %s", got)
+	}
+	term.must("account", "edit", "ada", "--data-policy", "retains")
+	if got := verify().DataPolicy; got != preferences.DataPolicyNoTraining {
+		t.Errorf("the policy is %s", got)
+	}
+	// What is not given stays.
+	wantText(t, term.must("key", "edit", id, "--providers", "only=openai"), `id           {id}
+name         laptop
+status       active
+models       all
+data policy  no_training
+providers    only=openai
+`, "{id}", id)
+	term.must("key", "edit", id, "--data-policy", "none")
+	list(`"providers":"only=openai",`)
+	term.must("key", "edit", id, "--providers", "none")
+	list("")
+	if got := verify(); got.String() != "data_policy=retains" {
+		t.Errorf("the key prefers %q", got)
+	}
 }

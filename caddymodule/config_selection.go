@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/upstream"
 )
 
@@ -118,11 +119,11 @@ func checkAddress(address *url.URL) error {
 }
 
 // parseDataPolicy reads a data policy; empty is that of nobody who has said anything.
-func parseDataPolicy(name string) (upstream.DataPolicy, error) {
+func parseDataPolicy(name string) (preferences.DataPolicy, error) {
 	if name == "" {
-		return upstream.DataPolicyUnknown, nil
+		return preferences.DataPolicyUnknown, nil
 	}
-	return upstream.ParseDataPolicy(name)
+	return preferences.ParseDataPolicy(name)
 }
 
 // parseKeys reads keys, each with what belongs to it:
@@ -263,7 +264,7 @@ func parsePolicyLine(d *caddyfile.Dispenser, into *string) error {
 	if !d.AllArgs(&name) {
 		return d.Err("data_policy takes one of zdr, no_training, retains and unknown")
 	}
-	if _, err := upstream.ParseDataPolicy(name); err != nil {
+	if _, err := preferences.ParseDataPolicy(name); err != nil {
 		return d.WrapErr(err)
 	}
 	*into = name

@@ -7,12 +7,13 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 )
 
 // providerHeader is where a caller says which providers it prefers, see
-// upstream.Preferences. It goes to no provider.
+// preferences.Providers. It goes to no provider.
 const providerHeader = "Faregate-Provider"
 
 // adoptCatalogue makes the present catalogue the one that requests are planned with,
@@ -23,12 +24,13 @@ func (a *App) adoptCatalogue() {
 
 // planFor says who may be asked for the request.
 func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
-	preferences, err := upstream.ParsePreferences(strings.Join(ex.header.Values(providerHeader), ","))
+	preferred, err := preferences.Parse(strings.Join(ex.header.Values(providerHeader), ","))
 	if err != nil {
 		return nil, err
 	}
+	preferred = preferred.Or(ex.principal.Providers)
 	return ex.app.catalogues.selector.Load().Plan(model, upstream.Request{
-		Dialect: ex.dialect, Preferences: preferences, DataPolicy: ex.app.dataPolicy,
+		Dialect: ex.dialect, Preferences: preferred, DataPolicy: ex.app.dataPolicy,
 	})
 }
 
@@ -109,10 +111,10 @@ func refuseProviders(err error) *dialect.Error {
 	case errors.As(err, &policy):
 		return dialect.NewError(dialect.CodeNoProviderAllowed).WithMessage(
 			"No provider of this model has the data policy " + policy.Required.String() +
-				", which is required. Call another model, or ask for less in the header " + providerHeader + " if it was you who asked.")
+				", which is required here. Call another model. If it was your key, your account or the header " + providerHeader + " that asked for it, ask for less there.")
 	case errors.Is(err, upstream.ErrExcluded):
 		return dialect.NewError(dialect.CodeNoProviderAllowed)
-	case errors.Is(err, upstream.ErrPreferences):
+	case errors.Is(err, preferences.ErrUnreadable):
 		return dialect.NewError(dialect.CodeInvalidRequest).WithMessage("The header " + providerHeader + ": " + err.Error() + ".")
 	}
 	return nil

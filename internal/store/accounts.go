@@ -10,14 +10,29 @@ import (
 	"unicode/utf8"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/preferences"
 )
 
-const accountColumns = `a.id, COALESCE(a.email, ''), COALESCE(a.username, ''), a.price_group, a.status, a.suspended_reason, a.password_hash, a.created_at`
+const accountColumns = `a.id, COALESCE(a.email, ''), COALESCE(a.username, ''), a.price_group, a.status, a.suspended_reason, a.data_policy,
+	a.password_hash, a.created_at`
 
 // accountFields are the places of accountColumns, in order.
 func accountFields(account *auth.Account, created *int64) []any {
 	return []any{&account.ID, &account.Email, &account.Username, &account.Group, (*string)(&account.Status),
-		&account.SuspendedReason, (*string)(&account.PasswordHash), created}
+		&account.SuspendedReason, (*policyColumn)(&account.DataPolicy), (*string)(&account.PasswordHash), created}
+}
+
+// policyColumn reads a data policy; one that cannot be read must not count as none.
+type policyColumn preferences.DataPolicy
+
+// Scan implements sql.Scanner.
+func (c *policyColumn) Scan(value any) error {
+	var name sql.NullString
+	err := name.Scan(value)
+	if err == nil {
+		*(*preferences.DataPolicy)(c), err = preferences.ParseDataPolicy(name.String)
+	}
+	return err
 }
 
 // CreateAccount writes a new account with an empty wallet. ErrTaken where the id, the
@@ -27,10 +42,10 @@ func (s *Store) CreateAccount(ctx context.Context, account *auth.Account) error 
 		// Without a conflict there is no error text that a server could log with
 		// the address in it.
 		err := changed(tx.exec(ctx, `INSERT INTO accounts
-			(id, email, username, price_group, status, suspended_reason, password_hash, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			(id, email, username, price_group, status, suspended_reason, data_policy, password_hash, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
 			account.ID, account.Email, account.Username, account.Group, string(account.Status),
-			account.SuspendedReason, string(account.PasswordHash), account.CreatedAt.UnixMicro()))
+			account.SuspendedReason, account.DataPolicy.String(), string(account.PasswordHash), account.CreatedAt.UnixMicro()))
 		if errors.Is(err, ErrNotFound) {
 			return whatIsTaken(ctx, tx, account)
 		}
@@ -145,16 +160,21 @@ type AccountEdit struct {
 	Email    *string // as auth.NormalizeEmail writes it
 	Username *string // as auth.NormalizeUsername writes it
 	Group    *string // as auth.ValidateGroup allows it
+	// DataPolicy is what providers must have promised.
+	DataPolicy *preferences.DataPolicy
 }
 
 // EditAccount changes an account: ErrTaken where another has the e-mail address or the
 // username, ErrNotFound, ErrErased.
 func (s *Store) EditAccount(ctx context.Context, accountID string, edit AccountEdit) error {
-	var text [3]sql.NullString
+	var text [4]sql.NullString
 	for i, field := range []*string{edit.Email, edit.Username, edit.Group} {
 		if field != nil {
 			text[i] = sql.NullString{String: *field, Valid: true}
 		}
+	}
+	if edit.DataPolicy != nil {
+		text[3] = sql.NullString{String: edit.DataPolicy.String(), Valid: true}
 	}
 	err := s.write(ctx, "edit an account", func(tx transaction) error {
 		if err := notErased(ctx, tx, accountID); err != nil {
@@ -178,7 +198,7 @@ func (s *Store) EditAccount(ctx context.Context, accountID string, edit AccountE
 			}
 		}
 		if err := changed(tx.exec(ctx, `UPDATE accounts SET email = COALESCE($1, email), username = COALESCE($2, username),
-			price_group = COALESCE($3, price_group) WHERE id = $4`, text[0], text[1], text[2], accountID)); err != nil {
+			price_group = COALESCE($3, price_group), data_policy = COALESCE($4, data_policy) WHERE id = $5`, text[0], text[1], text[2], text[3], accountID)); err != nil {
 			return err
 		}
 		return announce(ctx, tx, KindAccount, accountID)

@@ -10,10 +10,11 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 )
 
 const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps,
-	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses, k.rotated_at`
+	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses, k.rotated_at, k.data_policy, k.providers`
 
 // keyRow is a key as it stands in its table.
 type keyRow struct {
@@ -25,12 +26,14 @@ type keyRow struct {
 	rotated          sql.NullInt64
 	exactCaps        int64
 	addresses        string
+	dataPolicy       string
+	providers        string
 }
 
 func (r *keyRow) fields() []any {
 	rates := &r.key.Rates
 	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps,
-		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses, &r.rotated}
+		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses, &r.rotated, &r.dataPolicy, &r.providers}
 }
 
 func (r *keyRow) read() (*auth.Key, error) {
@@ -50,7 +53,22 @@ func (r *keyRow) read() (*auth.Key, error) {
 	if r.key.Addresses, err = limits.ParseAddressList(r.addresses); err != nil {
 		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
 	}
+	// Neither must what is required be relaxed.
+	if r.key.Providers, err = preferences.Parse(r.providers); err != nil {
+		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
+	}
+	if r.key.Providers.DataPolicy, err = preferences.ParseDataPolicy(r.dataPolicy); err != nil {
+		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
+	}
 	return &r.key, nil
+}
+
+// preferenceColumns are a key's data policy and the rest of its preferences:
+// preferences.ErrUnreadable.
+func preferenceColumns(of preferences.Providers) (dataPolicy, providers string, err error) {
+	err = of.Validate()
+	dataPolicy, of.DataPolicy = of.DataPolicy.String(), preferences.DataPolicyUnknown
+	return dataPolicy, of.String(), err
 }
 
 func optionalTime(micros sql.NullInt64) time.Time {
@@ -80,6 +98,10 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 	if err == nil {
 		err = checkRates(key.Rates)
 	}
+	var dataPolicy, providers string
+	if err == nil {
+		dataPolicy, providers, err = preferenceColumns(key.Providers)
+	}
 	if err != nil {
 		return fmt.Errorf("create a key: %w", err)
 	}
@@ -89,11 +111,11 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 		}
 		err := changed(tx.exec(ctx, `INSERT INTO keys
 			(id, account_id, name, hash, models, created_at, expires_at, revoked_at, exact_caps, spend_limit, limit_period,
-			requests_per_minute, tokens_per_minute, concurrency, addresses)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
+			requests_per_minute, tokens_per_minute, concurrency, addresses, data_policy, providers)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
 			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","), key.CreatedAt.UnixMicro(),
 			optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt), integer(key.ExactCaps), amount, period,
-			key.Rates.RequestsPerMinute, key.Rates.TokensPerMinute, key.Rates.Concurrency, key.Addresses.String()))
+			key.Rates.RequestsPerMinute, key.Rates.TokensPerMinute, key.Rates.Concurrency, key.Addresses.String(), dataPolicy, providers))
 		if errors.Is(err, ErrNotFound) {
 			return sameKey(ctx, tx, &key.Key)
 		}

@@ -25,8 +25,9 @@ type LimitedKey struct {
 }
 
 // EditKey changes the name, the models, the expiry, the exact caps, the rates, the
-// addresses and the limit of a key, and returns it as it is then. The function is shown the key and changes it; it may be
-// called again, and its error ends the call without a change. Servers are told.
+// addresses, the preferred providers and the limit of a key, and returns it as it is
+// then. The function is shown the key and changes it; it may be called again, and its
+// error ends the call without a change. Servers are told.
 // ErrNotFound, ErrAmount.
 func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey) error) (*LimitedKey, error) {
 	var after *LimitedKey
@@ -53,11 +54,16 @@ func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey
 		if err != nil {
 			return err
 		}
+		dataPolicy, providers, err := preferenceColumns(after.Providers)
+		if err != nil {
+			return err
+		}
 		if _, err := tx.exec(ctx, `UPDATE keys SET name = $1, models = $2, expires_at = $3, exact_caps = $4,
 				spend_limit = $5, limit_period = $6, requests_per_minute = $7, tokens_per_minute = $8, concurrency = $9,
-				addresses = $10 WHERE id = $11`,
+				addresses = $10, data_policy = $11, providers = $12 WHERE id = $13`,
 			after.Name, strings.Join(after.Models, ","), optionalMicros(after.ExpiresAt), integer(after.ExactCaps), amount, period,
-			after.Rates.RequestsPerMinute, after.Rates.TokensPerMinute, after.Rates.Concurrency, after.Addresses.String(), keyID); err != nil {
+			after.Rates.RequestsPerMinute, after.Rates.TokensPerMinute, after.Rates.Concurrency, after.Addresses.String(),
+			dataPolicy, providers, keyID); err != nil {
 			return err
 		}
 		if amount != amountBefore || period != periodBefore {

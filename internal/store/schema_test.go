@@ -20,6 +20,7 @@ var reasons = map[string]map[string]string{
 		"price_group":      "which prices and limits apply",
 		"status":           "whether it may be used",
 		"suspended_reason": "for those who look at the account later; erased with it",
+		"data_policy":      "a restriction that the holder set",
 		"password_hash":    "to sign in; argon2id; erased with the account",
 		"created_at":       "the order of lists, and support",
 	},
@@ -41,6 +42,8 @@ var reasons = map[string]map[string]string{
 		"concurrency":         "a restriction that the holder set",
 		"addresses":           "a restriction that the holder set: networks that the key works from, none that were seen",
 		"rotated_at":          "how old its secret is",
+		"data_policy":         "a restriction that the holder set",
+		"providers":           "a wish of the holder: names out of the configuration",
 	},
 	"former_secrets": {
 		"hash":    "to recognise a secret that was replaced, while it still works; goes with the next rotation, the revocation or the erasure",

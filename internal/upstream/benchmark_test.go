@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/price"
 )
@@ -44,7 +45,7 @@ func largeCatalogue(b *testing.B) (*Selector, []*Model) {
 func BenchmarkPlan(b *testing.B) {
 	selector, models := largeCatalogue(b)
 	for name, request := range map[string]Request{
-		"weights": {}, "affinity": {Affinity: 1}, "preferences": {Preferences: Preferences{Order: []string{"house-3"}, Ignore: []string{"house-1"}}},
+		"weights": {}, "affinity": {Affinity: 1}, "preferences": {Preferences: preferences.Providers{Order: []string{"house-3"}, Ignore: []string{"house-1"}}},
 	} {
 		request.Dialect = dialect.OpenAI
 		b.Run(name, func(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/price"
 )
@@ -22,7 +23,7 @@ func TestPlansHoldForAnyConfiguration(t *testing.T) {
 		names := []string{"a", "b", "c", "d"}
 		providers := make([]*Provider, len(names))
 		for i, name := range names {
-			options := ProviderOptions{DataPolicy: DataPolicy(w.dice.IntN(4))}
+			options := ProviderOptions{DataPolicy: preferences.DataPolicy(w.dice.IntN(4))}
 			for k := range 1 + w.dice.IntN([]int{3, 3, 3, 90}[w.dice.IntN(4)]) {
 				options.Keys = append(options.Keys, KeyOptions{Secret: fmt.Sprint(k), Weight: w.dice.IntN(5), InFlight: w.dice.IntN(3)})
 			}
@@ -42,8 +43,8 @@ func TestPlansHoldForAnyConfiguration(t *testing.T) {
 		var running []Call
 		for range 50 {
 			request := Request{
-				Affinity: w.dice.Uint64() % 3, DataPolicy: DataPolicy(w.dice.IntN(3)),
-				Preferences: Preferences{Ignore: []string{names[w.dice.IntN(4)]}},
+				Affinity: w.dice.Uint64() % 3, DataPolicy: preferences.DataPolicy(w.dice.IntN(3)),
+				Preferences: preferences.Providers{Ignore: []string{names[w.dice.IntN(4)]}},
 			}
 			if w.dice.IntN(2) == 0 {
 				request.Preferences.Order = []string{names[w.dice.IntN(4)], names[w.dice.IntN(4)]}

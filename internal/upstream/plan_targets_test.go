@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 )
 
@@ -43,7 +44,7 @@ func TestTargetsOfAPlan(t *testing.T) {
 	if got, want := names(planned(Request{})), []string{"first/a", "second/a", "third/b", "first/b"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	preferring := Preferences{Order: []string{"third", "second"}, Ignore: []string{"first"}}
+	preferring := preferences.Providers{Order: []string{"third", "second"}, Ignore: []string{"first"}}
 	if got, want := names(planned(Request{Preferences: preferring})), []string{"third/b", "second/a"}; !slices.Equal(got, want) {
 		t.Errorf("with preferences: %q, want %q", got, want)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/usage"
 )
@@ -37,7 +38,7 @@ type ProviderOptions struct {
 	// Simulator marks the built-in one, which serves loopback clients only.
 	Simulator bool
 	// DataPolicy is what the provider promises of what it is sent.
-	DataPolicy DataPolicy
+	DataPolicy preferences.DataPolicy
 	// Private says that the provider may be on a private network or this machine,
 	// see GuardDial.
 	Private bool
@@ -71,7 +72,7 @@ type Provider struct {
 	OldOutputCap bool
 	UsageUnasked bool
 	Simulator    bool
-	DataPolicy   DataPolicy
+	DataPolicy   preferences.DataPolicy
 	Private      bool
 
 	dialects         []dialect.Dialect

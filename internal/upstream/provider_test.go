@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/usage"
 )
@@ -78,7 +79,7 @@ func TestPresets(t *testing.T) {
 		if (preset.KeyVariable == "") != preset.Private {
 			t.Errorf("%s takes its key from %q", preset.Name, preset.KeyVariable)
 		}
-		if !validProviderName(preset.Name) {
+		if !namesOneProvider(preset.Name) {
 			t.Errorf("%s cannot be named in preferences", preset.Name)
 		}
 	}
@@ -189,4 +190,9 @@ func TestAffinityDigests(t *testing.T) {
 	if got := mix(1); got != 0x910a2dec89025cc1 { // splitmix64's first number from seed 1
 		t.Errorf("mixed to %#x", got)
 	}
+}
+
+func namesOneProvider(name string) bool {
+	read, err := preferences.Parse("only=" + name)
+	return err == nil && len(read.Only) == 1
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 )
 
@@ -50,9 +51,9 @@ type Request struct {
 	Translatable []dialect.Dialect
 	// Affinity is a digest of the conversation, see AffinityOf; 0 for none.
 	Affinity    uint64
-	Preferences Preferences
+	Preferences preferences.Providers
 	// DataPolicy is the strictest of what operator, account and key require.
-	DataPolicy DataPolicy
+	DataPolicy preferences.DataPolicy
 	// Needs are the capabilities that the request uses.
 	Needs Capability
 	// Context is how many tokens the model must be able to take at least; 0 is unknown.
@@ -68,6 +69,8 @@ var (
 	ErrCoolingDown = errors.New("all provider keys of the model are cooling down")
 	// ErrKeysRefused says that the providers refuse all keys.
 	ErrKeysRefused = errors.New("all provider keys of the model are refused")
+	// ErrExcluded says that the caller's preferences exclude all providers of the model.
+	ErrExcluded = errors.New("the provider preferences exclude all providers of the model")
 	// ErrCapability says that no provider of the model can do what the request needs.
 	ErrCapability = errors.New("no provider of the model can do what the request needs")
 )
@@ -99,7 +102,7 @@ func (s *Selector) Plan(model *Model, request Request) (*Plan, error) {
 	if words := (len(routes.candidates) + 63) / 64; words > len(plan.inline) {
 		plan.allowed = make([]uint64, words)
 	}
-	required := Strictest(request.DataPolicy, request.Preferences.DataPolicy)
+	required := preferences.Strictest(request.DataPolicy, request.Preferences.DataPolicy)
 	var speak, promise, wanted, any bool
 	for i := range routes.targets {
 		target := &routes.targets[i]
@@ -112,7 +115,7 @@ func (s *Selector) Plan(model *Model, request Request) (*Plan, error) {
 			continue
 		}
 		promise = true
-		if request.Preferences.excludes(provider.Name) {
+		if request.Preferences.Exclude(provider.Name) {
 			continue
 		}
 		wanted = true

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/price"
 )
@@ -213,9 +214,9 @@ func TestAnAnswerThatBeginsIsATryThatSucceeded(t *testing.T) {
 }
 
 func TestWhoIsLeftOut(t *testing.T) {
-	zdr := house("zdr", ProviderOptions{Keys: keys(1), DataPolicy: DataPolicyZDR})
-	careful := house("careful", ProviderOptions{Keys: keys(1), DataPolicy: DataPolicyNoTraining})
-	stated := house("stated", ProviderOptions{Keys: keys(1), DataPolicy: DataPolicyRetains})
+	zdr := house("zdr", ProviderOptions{Keys: keys(1), DataPolicy: preferences.DataPolicyZDR})
+	careful := house("careful", ProviderOptions{Keys: keys(1), DataPolicy: preferences.DataPolicyNoTraining})
+	stated := house("stated", ProviderOptions{Keys: keys(1), DataPolicy: preferences.DataPolicyRetains})
 	unknown := house("unknown", ProviderOptions{Keys: keys(1)})
 	other := house("other", ProviderOptions{Keys: keys(1), Dialects: []dialect.Dialect{dialect.Anthropic}})
 	w := newWorld(t, 1)
@@ -229,22 +230,22 @@ func TestWhoIsLeftOut(t *testing.T) {
 		err     error
 	}{
 		"nobody":                {Request{}, "unknown stated careful zdr", nil},
-		"stated":                {Request{DataPolicy: DataPolicyRetains}, "stated careful zdr", nil},
-		"no training":           {Request{DataPolicy: DataPolicyNoTraining}, "careful zdr", nil},
-		"zdr":                   {Request{DataPolicy: DataPolicyZDR}, "zdr", nil},
-		"the caller's zdr":      {Request{DataPolicy: DataPolicyRetains, Preferences: Preferences{DataPolicy: DataPolicyZDR}}, "zdr", nil},
-		"callers relax nothing": {Request{DataPolicy: DataPolicyZDR, Preferences: Preferences{DataPolicy: DataPolicyRetains}}, "zdr", nil},
-		"refuse, never relax":   {Request{DataPolicy: DataPolicyZDR, Preferences: Preferences{Only: []string{"careful"}}}, "", ErrExcluded},
-		"no policy in dialect":  {Request{Dialect: dialect.Anthropic, DataPolicy: DataPolicyRetains}, "", ErrDataPolicy},
+		"stated":                {Request{DataPolicy: preferences.DataPolicyRetains}, "stated careful zdr", nil},
+		"no training":           {Request{DataPolicy: preferences.DataPolicyNoTraining}, "careful zdr", nil},
+		"zdr":                   {Request{DataPolicy: preferences.DataPolicyZDR}, "zdr", nil},
+		"the caller's zdr":      {Request{DataPolicy: preferences.DataPolicyRetains, Preferences: preferences.Providers{DataPolicy: preferences.DataPolicyZDR}}, "zdr", nil},
+		"callers relax nothing": {Request{DataPolicy: preferences.DataPolicyZDR, Preferences: preferences.Providers{DataPolicy: preferences.DataPolicyRetains}}, "zdr", nil},
+		"refuse, never relax":   {Request{DataPolicy: preferences.DataPolicyZDR, Preferences: preferences.Providers{Only: []string{"careful"}}}, "", ErrExcluded},
+		"no policy in dialect":  {Request{Dialect: dialect.Anthropic, DataPolicy: preferences.DataPolicyRetains}, "", ErrDataPolicy},
 		"other dialect":         {Request{Dialect: dialect.Anthropic}, "other", nil},
 		"no dialect":            {Request{Dialect: dialect.Google}, "", ErrOtherDialect},
 		"translated":            {Request{Dialect: dialect.Google, Translatable: []dialect.Dialect{dialect.Anthropic}}, "other", nil},
-		"order":                 {Request{Preferences: Preferences{Order: []string{"zdr", "nobody", "stated"}}}, "zdr stated unknown careful", nil},
-		"only":                  {Request{Preferences: Preferences{Only: []string{"zdr", "stated"}}}, "stated zdr", nil},
-		"ignore":                {Request{Preferences: Preferences{Ignore: []string{"zdr", "stated"}}}, "unknown careful", nil},
-		"only and ignore":       {Request{Preferences: Preferences{Only: []string{"zdr"}, Ignore: []string{"zdr"}}}, "", ErrExcluded},
+		"order":                 {Request{Preferences: preferences.Providers{Order: []string{"zdr", "nobody", "stated"}}}, "zdr stated unknown careful", nil},
+		"only":                  {Request{Preferences: preferences.Providers{Only: []string{"zdr", "stated"}}}, "stated zdr", nil},
+		"ignore":                {Request{Preferences: preferences.Providers{Ignore: []string{"zdr", "stated"}}}, "unknown careful", nil},
+		"only and ignore":       {Request{Preferences: preferences.Providers{Only: []string{"zdr"}, Ignore: []string{"zdr"}}}, "", ErrExcluded},
 		"lacks tools":           {Request{Needs: CapabilityTools}, "stated careful zdr", nil},
-		"all lack":              {Request{Needs: CapabilityTools, Preferences: Preferences{Only: []string{"unknown"}}}, "", ErrCapability},
+		"all lack":              {Request{Needs: CapabilityTools, Preferences: preferences.Providers{Only: []string{"unknown"}}}, "", ErrCapability},
 	} {
 		plan, err := w.selector.Plan(model, row.request)
 		if !errors.Is(err, row.err) {
@@ -270,7 +271,7 @@ func TestWhoIsLeftOut(t *testing.T) {
 		}
 	}
 	var refused *DataPolicyError
-	if _, err := w.selector.Plan(model, Request{Dialect: dialect.Anthropic, DataPolicy: DataPolicyZDR}); !errors.As(err, &refused) || refused.Required != DataPolicyZDR {
+	if _, err := w.selector.Plan(model, Request{Dialect: dialect.Anthropic, DataPolicy: preferences.DataPolicyZDR}); !errors.As(err, &refused) || refused.Required != preferences.DataPolicyZDR {
 		t.Errorf("%v does not say what is required", err)
 	}
 }

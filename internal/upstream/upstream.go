@@ -16,7 +16,7 @@
 //		Dialect:     dialect.OpenAI,
 //		Affinity:    upstream.AffinityOf(accountID, conversation),
 //		Preferences: preferences.Or(ofTheKey),
-//		DataPolicy:  upstream.Strictest(operators, accounts, keys),
+//		DataPolicy:  preferences.Strictest(operators, accounts, keys),
 //	})
 //	for {
 //		call, err := plan.Begin(ctx)           // chooses a key, and takes one of its slots

@@ -103,6 +103,9 @@ func (s *Store) EditAccount(_ context.Context, accountID string, edit store.Acco
 			*field.to = *field.from
 		}
 	}
+	if edit.DataPolicy != nil {
+		a.DataPolicy = *edit.DataPolicy
+	}
 	s.announce(store.KindAccount, accountID)
 	return nil
 }
@@ -126,6 +129,9 @@ func (s *Store) CreateKey(_ context.Context, created *auth.Key) error {
 		if err := auth.ValidateModelPattern(pattern); err != nil {
 			return fmt.Errorf("create a key: %w", err)
 		}
+	}
+	if err := created.Providers.Validate(); err != nil {
+		return fmt.Errorf("create a key: %w", err)
 	}
 	if err := s.accounts[created.AccountID].editable(); err != nil {
 		return fmt.Errorf("create a key: account: %w", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/store"
 )
 
@@ -14,7 +15,7 @@ func accounts(t *testing.T, s Store) {
 	ctx := t.Context()
 	ada := &auth.Account{
 		ID: NewID(), Email: "ada@example.com", Username: "ada", Group: "partners", Status: auth.StatusActive,
-		PasswordHash: "$argon2id$test", CreatedAt: Moment,
+		PasswordHash: "$argon2id$test", DataPolicy: preferences.DataPolicyNoTraining, CreatedAt: Moment,
 	}
 	bob := &auth.Account{ID: NewID(), Email: "bob@example.com", Username: "bob", Status: auth.StatusActive, CreatedAt: Moment.Add(time.Second)}
 	must(t, s.CreateAccount(ctx, ada))
@@ -80,6 +81,7 @@ func keys(t *testing.T, s Store) {
 	key := &auth.Key{
 		ID: NewID(), AccountID: customer.AccountID, Name: "ci, nightly", Hash: newHash(),
 		Models: []string{"gpt-5", "claude-*"}, CreatedAt: Moment, ExpiresAt: Moment.Add(time.Hour),
+		Providers: preferences.Providers{Order: []string{"b", "a"}, Ignore: []string{"c"}, DataPolicy: preferences.DataPolicyZDR},
 	}
 	must(t, s.CreateKey(ctx, key))
 	must(t, s.CreateKey(ctx, key)) // once more, as after a lost answer
@@ -102,6 +104,12 @@ func keys(t *testing.T, s Store) {
 	again.AccountID, again.Models = customer.AccountID, []string{"a,b"}
 	if err := s.CreateKey(ctx, &again); !errors.Is(err, auth.ErrModelPattern) {
 		t.Errorf("pattern with a comma: %v", err)
+	}
+	for _, bad := range []preferences.Providers{{Order: []string{"a|b"}}, {Only: []string{"a, data_policy=zdr"}}, {Ignore: []string{"a", "a"}}} {
+		again.Models, again.Providers = nil, bad
+		if err := s.CreateKey(ctx, &again); !errors.Is(err, preferences.ErrUnreadable) {
+			t.Errorf("preferences %+v: %v", bad, err)
+		}
 	}
 
 	must(t, s.RevokeKey(ctx, key.ID, Moment.Add(time.Minute)))

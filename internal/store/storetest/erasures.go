@@ -7,6 +7,7 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -18,10 +19,11 @@ func edits(t *testing.T, s Store) {
 	must(t, err)
 	text := func(text string) *string { return &text }
 	must(t, s.EditAccount(ctx, id, store.AccountEdit{Email: text("ada@example.com"), Username: text("ada")}))
-	must(t, s.EditAccount(ctx, id, store.AccountEdit{Group: text("partners")}))
+	zdr := preferences.DataPolicyZDR
+	must(t, s.EditAccount(ctx, id, store.AccountEdit{Group: text("partners"), DataPolicy: &zdr}))
 	must(t, s.EditAccount(ctx, id, store.AccountEdit{Email: text("ada@example.com"), Username: text("countess")}))
 	got, err := s.FindAccount(ctx, "countess")
-	if err != nil || got.ID != id || got.Email != "ada@example.com" || got.Group != "partners" {
+	if err != nil || got.ID != id || got.Email != "ada@example.com" || got.Group != "partners" || got.DataPolicy != zdr {
 		t.Errorf("after the edits: %s %s %s, %v", got.Email, got.Username, got.Group, err)
 	}
 	if _, err := s.FindAccount(ctx, "ada"); !errors.Is(err, store.ErrNotFound) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/auth/limits"
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -32,6 +33,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 			ID: NewID(), AccountID: customer.AccountID, Name: "ci", Hash: newHash(), Models: []string{"gpt-5"},
 			ExactCaps: true, CreatedAt: Moment.Add(time.Minute), ExpiresAt: Moment.Add(time.Hour),
 			Rates: limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 1_000_000, Concurrency: 4}, Addresses: home,
+			Providers: preferences.Providers{Only: []string{"a"}, DataPolicy: preferences.DataPolicyRetains},
 		},
 		Limit: &store.KeyLimit{Amount: 100, Period: ledger.PeriodMonth},
 	}
@@ -78,6 +80,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 		}
 		k.Name, k.Models, k.ExpiresAt, k.ExactCaps = "nightly", nil, time.Time{}, false
 		k.Rates, k.Addresses = limits.Rates{TokensPerMinute: 5}, limits.AddressList{}
+		k.Providers = preferences.Providers{Order: []string{"b"}, DataPolicy: preferences.DataPolicyZDR}
 		k.AccountID, k.CreatedAt = "nobody", Moment // not for changing
 		return nil
 	})
@@ -85,7 +88,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 	got, _, err := s.FindKey(ctx, key.Hash)
 	must(t, err)
 	if !reflect.DeepEqual(got, &auth.Key{ID: key.ID, AccountID: customer.AccountID, Name: "nightly", Hash: key.Hash, CreatedAt: key.CreatedAt,
-		Rates: limits.Rates{TokensPerMinute: 5}}) || edited.Name != "nightly" {
+		Rates: limits.Rates{TokensPerMinute: 5}, Providers: preferences.Providers{Order: []string{"b"}, DataPolicy: preferences.DataPolicyZDR}}) || edited.Name != "nightly" {
 		t.Errorf("the key is %+v", *got)
 	}
 	changes, err := s.Changes(ctx, start)
@@ -114,8 +117,9 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 
 	refusal := errors.New("no")
 	for want, edit := range map[error]func(*store.LimitedKey) error{
-		refusal:              func(k *store.LimitedKey) error { k.Name = "changed"; return refusal },
-		auth.ErrModelPattern: func(k *store.LimitedKey) error { k.Models = []string{"a,b"}; return nil },
+		refusal:                   func(k *store.LimitedKey) error { k.Name = "changed"; return refusal },
+		preferences.ErrUnreadable: func(k *store.LimitedKey) error { k.Providers.Only = []string{"A"}; return nil },
+		auth.ErrModelPattern:      func(k *store.LimitedKey) error { k.Models = []string{"a,b"}; return nil },
 		store.ErrAmount: func(k *store.LimitedKey) error {
 			k.Limit = &store.KeyLimit{Amount: -1, Period: ledger.PeriodDay}
 			return nil

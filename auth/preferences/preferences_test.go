@@ -1,4 +1,4 @@
-package upstream
+package preferences
 
 import (
 	"errors"
@@ -8,18 +8,18 @@ import (
 )
 
 func TestPreferencesAreRead(t *testing.T) {
-	for text, want := range map[string]Preferences{
+	for text, want := range map[string]Providers{
 		"": {}, "  ": {},
 		"order=a|b":                             {Order: []string{"a", "b"}},
 		" order = a | b , only=c,ignore=d-1_x ": {Order: []string{"a", "b"}, Only: []string{"c"}, Ignore: []string{"d-1_x"}},
 		"data_policy=zdr":                       {DataPolicy: DataPolicyZDR},
 		"ignore=x, data_policy = no_training":   {Ignore: []string{"x"}, DataPolicy: DataPolicyNoTraining},
 	} {
-		got, err := ParsePreferences(text)
+		got, err := Parse(text)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
-		if again, err := ParsePreferences(got.String()); err != nil || !reflect.DeepEqual(again, got) {
+		if again, err := Parse(got.String()); err != nil || !reflect.DeepEqual(again, got) {
 			t.Errorf("%q was written as %q: %v", text, got, err)
 		}
 	}
@@ -38,8 +38,8 @@ func TestPreferencesAreRead(t *testing.T) {
 		"order=a" + strings.Repeat(" ", maxPreferences): "longer than",
 		"order=" + manyNames():                          "more than 32 names",
 	} {
-		got, err := ParsePreferences(text)
-		if !errors.Is(err, ErrPreferences) || !strings.Contains(err.Error(), because) || !reflect.DeepEqual(got, Preferences{}) {
+		got, err := Parse(text)
+		if !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), because) || !reflect.DeepEqual(got, Providers{}) {
 			t.Errorf("%q: %+v, %v; want %q", text, got, err, because)
 		}
 		if err != nil && (strings.Contains(err.Error(), "SECRET") || !strings.Contains(err.Error(), "write them like")) {
@@ -62,20 +62,20 @@ func manyNames() string {
 func FuzzPreferences(f *testing.F) {
 	f.Add("order=a|b, only=c, ignore=d, data_policy=zdr")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := ParsePreferences(text)
+		got, err := Parse(text)
 		if err != nil {
 			return
 		}
-		if again, err := ParsePreferences(got.String()); err != nil || !reflect.DeepEqual(again, got) {
+		if again, err := Parse(got.String()); err != nil || !reflect.DeepEqual(again, got) {
 			t.Errorf("%q was written as %q: %v", text, got, err)
 		}
 	})
 }
 
 func TestDefaultsOfAKey(t *testing.T) {
-	key := Preferences{Order: []string{"a"}, Ignore: []string{"b"}, DataPolicy: DataPolicyNoTraining}
-	got := Preferences{Order: []string{"c"}, Only: []string{"d"}, DataPolicy: DataPolicyRetains}.Or(key)
-	want := Preferences{Order: []string{"c"}, Only: []string{"d"}, Ignore: []string{"b"}, DataPolicy: DataPolicyNoTraining}
+	key := Providers{Order: []string{"a"}, Ignore: []string{"b"}, DataPolicy: DataPolicyNoTraining}
+	got := Providers{Order: []string{"c"}, Only: []string{"d"}, DataPolicy: DataPolicyRetains}.Or(key)
+	want := Providers{Order: []string{"c"}, Only: []string{"d"}, Ignore: []string{"b"}, DataPolicy: DataPolicyNoTraining}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
@@ -99,6 +99,19 @@ func TestDataPolicies(t *testing.T) {
 	for _, name := range []string{"", "ZDR", "none"} {
 		if _, err := ParseDataPolicy(name); err == nil {
 			t.Errorf("%q was read", name)
+		}
+	}
+}
+
+func TestPreferencesThatCannotBeWritten(t *testing.T) {
+	for _, p := range []Providers{{Order: []string{"a|b"}}, {Only: []string{"a, data_policy=zdr"}}, {Ignore: []string{"a", "a"}}, {Ignore: []string{""}}} {
+		if err := p.Validate(); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	for _, p := range []Providers{{}, {Order: []string{"a", "b"}, Only: []string{"a"}, Ignore: []string{"c"}, DataPolicy: DataPolicyZDR}} {
+		if err := p.Validate(); err != nil {
+			t.Errorf("%+v: %v", p, err)
 		}
 	}
 }

@@ -1,4 +1,7 @@
-package upstream
+// Package preferences says what callers require and prefer of providers: the data
+// policy that they must have promised, and who shall be asked or left out. Operators,
+// accounts, keys and single requests each say so; nobody relaxes what another requires.
+package preferences
 
 import (
 	"errors"
@@ -7,7 +10,7 @@ import (
 	"strings"
 )
 
-// Preferences are a caller's, or a key's, of providers:
+// Providers are the preferences that a caller, or a key, has of providers:
 //
 //	order=anthropic|openrouter, ignore=xai, data_policy=zdr
 //
@@ -17,7 +20,7 @@ import (
 //	name        = 1*32( a-z / 0-9 / "_" / "-" )
 //
 // Spaces around names and signs do not count. Each preference stands once.
-type Preferences struct {
+type Providers struct {
 	// Order names who is asked first, in this order; others follow in theirs.
 	Order []string
 	// Only names the only ones who may be asked; empty means all.
@@ -33,24 +36,24 @@ const (
 	maxPreferenceNames = 32
 )
 
-// ErrPreferences says that preferences cannot be read; the error's text says why, and
+// ErrUnreadable says that preferences cannot be read; the error's text says why, and
 // never quotes them.
-var ErrPreferences = errors.New("provider preferences cannot be read")
+var ErrUnreadable = errors.New("provider preferences cannot be read")
 
-func preferencesError(format string, arguments ...any) error {
+func unreadable(format string, arguments ...any) error {
 	return fmt.Errorf("%w: "+format+"; write them like order=openai|azure, ignore=xai, data_policy=zdr",
-		append([]any{ErrPreferences}, arguments...)...)
+		append([]any{ErrUnreadable}, arguments...)...)
 }
 
-// ParsePreferences reads preferences as a header or a key's defaults have them. An
-// empty text prefers nothing. Errors are ErrPreferences.
-func ParsePreferences(text string) (Preferences, error) {
-	var p Preferences
+// Parse reads preferences as a header or a key's defaults have them. An
+// empty text prefers nothing. Errors are ErrUnreadable.
+func Parse(text string) (Providers, error) {
+	var p Providers
 	if strings.TrimSpace(text) == "" {
 		return p, nil
 	}
 	if len(text) > maxPreferences {
-		return p, preferencesError("they are longer than %d bytes", maxPreferences)
+		return p, unreadable("they are longer than %d bytes", maxPreferences)
 	}
 	seen := make(map[string]bool, 4)
 	position := 0
@@ -59,57 +62,57 @@ func ParsePreferences(text string) (Preferences, error) {
 		name, value, ok := strings.Cut(preference, "=")
 		name = strings.TrimSpace(name)
 		if !ok {
-			return Preferences{}, preferencesError("number %d has no equals sign", position)
+			return Providers{}, unreadable("number %d has no equals sign", position)
 		}
 		into := map[string]*[]string{"order": &p.Order, "only": &p.Only, "ignore": &p.Ignore}[name]
 		if into == nil && name != "data_policy" {
-			return Preferences{}, preferencesError("number %d is none of order, only, ignore and data_policy", position)
+			return Providers{}, unreadable("number %d is none of order, only, ignore and data_policy", position)
 		}
 		if seen[name] {
-			return Preferences{}, preferencesError("%s stands twice", name)
+			return Providers{}, unreadable("%s stands twice", name)
 		}
 		seen[name] = true
 		if into == nil {
 			policy, err := ParseDataPolicy(strings.TrimSpace(value))
 			if err != nil {
-				return Preferences{}, preferencesError("%w", err)
+				return Providers{}, unreadable("%w", err)
 			}
 			p.DataPolicy = policy
 			continue
 		}
-		names, err := parseProviderNames(name, value)
+		names, err := parseNames(name, value)
 		if err != nil {
-			return Preferences{}, err
+			return Providers{}, err
 		}
 		*into = names
 	}
 	return p, nil
 }
 
-func parseProviderNames(preference, value string) ([]string, error) {
+func parseNames(preference, value string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(value, "|") {
 		name = strings.TrimSpace(name)
-		if !validProviderName(name) {
-			return nil, preferencesError("%s wants names of providers, 1 to 32 of a-z, 0-9, _ and -, with | between them", preference)
+		if !validName(name) {
+			return nil, unreadable("%s wants names of providers, 1 to 32 of a-z, 0-9, _ and -, with | between them", preference)
 		}
 		if slices.Contains(names, name) {
-			return nil, preferencesError("%s has a name twice", preference)
+			return nil, unreadable("%s has a name twice", preference)
 		}
 		if names = append(names, name); len(names) > maxPreferenceNames {
-			return nil, preferencesError("%s has more than %d names", preference, maxPreferenceNames)
+			return nil, unreadable("%s has more than %d names", preference, maxPreferenceNames)
 		}
 	}
 	return names, nil
 }
 
-func validProviderName(name string) bool {
+func validName(name string) bool {
 	return name != "" && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
 }
 
 // Or fills each preference that is not stated with another's, such as those of the
 // caller's key. The data policies are joined: the strictest holds.
-func (p Preferences) Or(others Preferences) Preferences {
+func (p Providers) Or(others Providers) Providers {
 	if len(p.Order) == 0 {
 		p.Order = others.Order
 	}
@@ -123,8 +126,8 @@ func (p Preferences) Or(others Preferences) Preferences {
 	return p
 }
 
-// String writes preferences as ParsePreferences reads them.
-func (p Preferences) String() string {
+// String writes preferences as Parse reads them.
+func (p Providers) String() string {
 	var parts []string
 	for _, one := range [...]struct {
 		name  string
@@ -140,10 +143,18 @@ func (p Preferences) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// excludes tells whether a provider may not be asked.
-func (p *Preferences) excludes(provider string) bool {
-	return len(p.Only) > 0 && !slices.Contains(p.Only, provider) || slices.Contains(p.Ignore, provider)
+// Validate finds preferences that cannot be written and read again: ErrUnreadable.
+func (p Providers) Validate() error {
+	again, err := Parse(p.String())
+	same := slices.Equal(again.Order, p.Order) && slices.Equal(again.Only, p.Only) &&
+		slices.Equal(again.Ignore, p.Ignore) && again.DataPolicy == p.DataPolicy
+	if err == nil && !same {
+		err = unreadable("they hold what is no name of a provider")
+	}
+	return err
 }
 
-// ErrExcluded says that the caller's preferences exclude all providers of the model.
-var ErrExcluded = errors.New("the provider preferences exclude all providers of the model")
+// Exclude tells whether a provider may not be asked.
+func (p *Providers) Exclude(provider string) bool {
+	return len(p.Only) > 0 && !slices.Contains(p.Only, provider) || slices.Contains(p.Ignore, provider)
+}
