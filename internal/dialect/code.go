@@ -30,6 +30,7 @@ const (
 	CodeAmbiguousJSON       Code = "ambiguous_json"
 	CodeInvalidRequest      Code = "invalid_request"
 	CodeUnsupported         Code = "unsupported_feature"
+	CodeThread              Code = "thread_unsupported_request" // as Anthropic names it
 	CodeNotFound            Code = "not_found"
 	CodeMethod              Code = "method_not_allowed"
 	CodeUpgrade             Code = "websocket_not_supported"
@@ -121,6 +122,8 @@ var catalogue = map[Code]entry{
 		message: "The request is not valid."},
 	CodeUnsupported: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
 		message: "The request asks for something that this gateway does not support."},
+	CodeThread: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
+		message: "Message threads are not supported by this gateway: the provider would keep the conversation. Send the whole conversation without thread."},
 	CodeNotFound: {status: http.StatusNotFound, openAI: invalidRequest, anthropic: notFound, google: "NOT_FOUND",
 		message: "There is nothing at this address. Check the base URL of your SDK: it ends in /v1 for OpenAI's and has no path for Anthropic's and Google's."},
 	CodeMethod: {status: http.StatusMethodNotAllowed, openAI: invalidRequest, anthropic: invalidRequest, google: "UNIMPLEMENTED",

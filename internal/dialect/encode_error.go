@@ -99,6 +99,10 @@ func appendError(to []byte, d Dialect, problem *Error) []byte {
 		// Beside Anthropic's own members: one type stands for several of our codes.
 		to = append(to, `,"code":`...)
 		to = appendString(to, string(problem.Code))
+		if problem.Code == CodeThread {
+			// Anthropic's SDKs go on without a thread when they are told so.
+			to = append(to, `,"details":{"error_code":"thread_unsupported_request"}`...)
+		}
 		to = append(to, '}')
 		if problem.RequestID != "" {
 			to = append(to, `,"request_id":`...)

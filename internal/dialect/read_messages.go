@@ -16,6 +16,7 @@ const (
 	messagesFallbacks
 	messagesContainer
 	messagesServers
+	messagesThread
 	messagesCompaction
 	messagesEditType
 	messagesSource
@@ -67,6 +68,7 @@ var messagesBody = func() *place {
 		{text: "fallbacks", at: &place{field: messagesFallbacks}},
 		{text: "container", at: &place{field: messagesContainer}},
 		{text: "mcp_servers", at: &place{field: messagesServers}},
+		{text: "thread", at: &place{field: messagesThread}},
 		{text: "compaction", at: &place{field: messagesCompaction}},
 		{text: "context_management", at: &place{names: []member{{text: "edits", at: &place{each: edit}}}}},
 		{text: "tools", at: &place{each: tool}},
@@ -109,6 +111,10 @@ func (r *Request) readMessages(rawQuery string) error {
 			return b.refuse("container", becauseContainer, start, end)
 		case messagesServers:
 			return b.refuse("mcp_servers", becauseUncapped, start, end)
+		case messagesThread:
+			if !b.null(start, end) {
+				return NewError(CodeThread).WithParam("thread")
+			}
 		case messagesCompaction:
 			if !b.null(start, end) {
 				r.compacts()

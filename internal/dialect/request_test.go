@@ -58,6 +58,19 @@ func TestMessagesRequest(t *testing.T) {
 	}
 }
 
+// A conversation that the provider keeps is refused in the words that make the
+// provider's SDKs send it whole.
+func TestThreadsAreRefused(t *testing.T) {
+	for _, thread := range []string{`{"type":"create"}`, `{"type":"continue","previous_message_id":"msg_1"}`} {
+		problem := refused(t, messages, "", `{"model":"a","max_tokens":1,"messages":[],"thread":`+thread+`}`)
+		if _, _, body := EncodeError(Anthropic, problem); problem.Status != 400 || problem.Code != CodeThread ||
+			!strings.Contains(string(body), `"details":{"error_code":"thread_unsupported_request"}`) {
+			t.Errorf("%s: %s", thread, body)
+		}
+	}
+	mustParse(t, messages, `{"model":"a","max_tokens":1,"messages":[],"thread":null}`)
+}
+
 func TestGenerateRequest(t *testing.T) {
 	for _, body := range []string{
 		`{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":100,"candidateCount":2,"thinkingConfig":{"thinkingBudget":512}},"tools":[{"functionDeclarations":[{"name":"googleSearch"}]}],"serviceTier":"flex"}`,

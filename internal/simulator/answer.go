@@ -13,7 +13,8 @@ type Answer struct {
 	// it is one token and, in a stream, one event.
 	Text string
 
-	// OneEvent streams the whole text in one event, however large.
+	// OneEvent streams the whole text in one event, however large, and in a chat
+	// the whole call of a tool, as xAI does.
 	OneEvent bool
 
 	// Tool is called instead of any text, whether the request offers it or not.

@@ -151,9 +151,13 @@ func (r *reply) chatEvents(base chatCompletion, callID string) [][]byte {
 	}
 	zero := 0
 	if r.tool != nil {
-		each(chatMessage{Role: "assistant", Content: null, Refusal: null, ToolCalls: []chatToolCall{{
-			Index: &zero, ID: callID, Type: "function", Function: chatFunction{Name: r.tool.name}}}}, nil)
-		for _, piece := range r.tool.pieces() {
+		call := chatToolCall{Index: &zero, ID: callID, Type: "function", Function: chatFunction{Name: r.tool.name}}
+		pieces := r.tool.pieces()
+		if r.answer.OneEvent {
+			call.Function.Arguments, pieces = string(r.tool.arguments), nil
+		}
+		each(chatMessage{Role: "assistant", Content: null, Refusal: null, ToolCalls: []chatToolCall{call}}, nil)
+		for _, piece := range pieces {
 			each(chatMessage{ToolCalls: []chatToolCall{{Index: &zero, Function: chatFunction{Arguments: piece}}}}, nil)
 		}
 	} else if r.answer.Fail == 0 || len(r.words) > 0 {

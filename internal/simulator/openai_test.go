@@ -131,7 +131,7 @@ func TestChatToolCall(t *testing.T) {
 }
 
 func TestChatToolCallStream(t *testing.T) {
-	_, client, url := connect(t, simulator.Options{}, false)
+	provider, client, url := connect(t, simulator.Options{}, false)
 	request := with(t, with(t, chatStreamRequest, "tools", weatherTools), "tool_choice", `{"function":{"name":"weather"}}`)
 	_, body := mustPost(t, client, url+"/v1/chat/completions", request)
 	payloads := dataOf(t, body, "\n\n")
@@ -146,6 +146,14 @@ func TestChatToolCallStream(t *testing.T) {
 		t.Errorf("arguments %q", arguments)
 	}
 	expect(t, parse(t, []byte(payloads[len(payloads)-2])), "tool_calls", "choices", 0, "finish_reason")
+
+	provider.Add(simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{OneEvent: true}}})
+	_, body = mustPost(t, client, url+"/v1/chat/completions", request)
+	payloads = dataOf(t, body, "\n\n")
+	if len(payloads) != 3 {
+		t.Errorf("%d events, want the call, the end and the mark of it", len(payloads))
+	}
+	expect(t, parse(t, []byte(payloads[0])), weatherArguments, "choices", 0, "delta", "tool_calls", 0, "function", "arguments")
 }
 
 func TestAlteredChat(t *testing.T) {
