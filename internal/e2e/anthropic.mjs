@@ -1,5 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk';
-import { answerCalls, API_KEY, BASE_URL } from './calls.mjs';
+import { answerCalls, API_KEY, BASE_URL, runs } from './calls.mjs';
 
 await answerCalls(async (call, view, fetch) => {
   const client = new Anthropic({
@@ -40,6 +40,22 @@ await answerCalls(async (call, view, fetch) => {
       const stream = client.messages.stream(call.params);
       read(view, await stream.finalMessage());
       view.request_id = stream.request_id;
+      return;
+    }
+    case 'turn':
+    case 'turn stream': {
+      // The SDK runs the tool and asks again, as /v1/messages?beta=true.
+      const runner = client.beta.messages.toolRunner({
+        model: call.params.model,
+        max_tokens: 2000,
+        messages: [{ role: 'user', content: call.params.prompt }],
+        stream: call.do === 'turn stream',
+        tools: [{ type: 'custom', name: 'weather', input_schema: call.params.schema, run: runs(call, view) }],
+      });
+      const { content, stop_reason, usage } = await runner.runUntilDone();
+      view.text = content.map((block) => block.text ?? '').join('');
+      view.finish = stop_reason;
+      view.usage = usage;
       return;
     }
   }

@@ -1,18 +1,25 @@
-// What the three SDK scripts have in common: they read one call per line from
+// What the SDK scripts have in common: they read one call per line from
 // standard input and print one line of JSON, the SDK's view of the answer.
 import readline from 'node:readline';
 
 export const { BASE_URL, API_KEY } = process.env;
 
+// runs is the tool of a call's turn: it notes what it was asked, and has one answer.
+export const runs = (call, view) => (asked) => {
+  view.tools = [...(view.tools ?? []), { name: 'weather', arguments: asked }];
+  return call.params.result;
+};
+
 export async function answerCalls(perform) {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const call = JSON.parse(line);
-    const view = { requests: 0, header: {}, chunks: [] };
+    const view = { requests: 0, ids: [], header: {}, chunks: [] };
     // Counts what the SDK really sends, retries too.
     const counted = async (...request) => {
       view.requests++;
       const response = await fetch(...request);
       view.header = Object.fromEntries(response.headers);
+      view.ids.push(view.header['faregate-request-id']);
       return response;
     };
     try {

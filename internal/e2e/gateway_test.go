@@ -119,6 +119,12 @@ const caddyfile = `{
 // as an operator would, so that the stop is proven too.
 func startGateway(t *testing.T) *gateway {
 	t.Helper()
+	return startGatewayFor(t, maxBody)
+}
+
+// startGatewayFor takes bodies of up to this many bytes.
+func startGatewayFor(t *testing.T, longest int) *gateway {
+	t.Helper()
 	// Not t.TempDir: the path of a Unix socket has room for some 100 bytes.
 	dir, err := os.MkdirTemp("", "faregate-e2e-")
 	if err != nil {
@@ -145,7 +151,7 @@ func startGateway(t *testing.T) *gateway {
 	address := freeAddress(t)
 	g.url = "http://" + address
 	g.write("provider-key", providerKey+"\n")
-	g.write("Caddyfile", fmt.Sprintf(caddyfile, dir, g.provider.URL, g.url, maxBody))
+	g.write("Caddyfile", fmt.Sprintf(caddyfile, dir, g.provider.URL, g.url, longest))
 	g.start(address)
 	return g
 }

@@ -1,5 +1,5 @@
 import { GoogleGenAI } from '@google/genai';
-import { answerCalls, API_KEY, BASE_URL } from './calls.mjs';
+import { answerCalls, API_KEY, BASE_URL, runs } from './calls.mjs';
 
 await answerCalls(async (call, view, fetch) => {
   const ai = new GoogleGenAI({
@@ -35,6 +35,25 @@ await answerCalls(async (call, view, fetch) => {
         if (view.chunks.length === 3) break;
       }
       leaving.abort();
+      return;
+    }
+    case 'turn':
+    case 'turn stream': {
+      const run = runs(call, view);
+      const tools = [{ functionDeclarations: [{ name: 'weather', parametersJsonSchema: call.params.schema }] }];
+      const chat = ai.chats.create({ model: call.params.model, config: { tools } });
+      for (let message = call.params.prompt; message; ) {
+        const asked = [];
+        view.text = '';
+        const answer = call.do === 'turn' ? [await chat.sendMessage({ message })] : await chat.sendMessageStream({ message });
+        for await (const chunk of answer) {
+          asked.push(...(chunk.functionCalls ?? []));
+          view.text += chunk.candidates?.[0]?.content?.parts?.map((part) => part.text ?? '').join('') ?? '';
+          view.finish = chunk.candidates?.[0]?.finishReason ?? view.finish;
+          view.usage = chunk.usageMetadata ?? view.usage;
+        }
+        message = asked.length && asked.map(({ id, name, args }) => ({ functionResponse: { id, name, response: { output: run(args) } } }));
+      }
       return;
     }
   }

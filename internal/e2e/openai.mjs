@@ -1,5 +1,5 @@
 import OpenAI from 'openai';
-import { answerCalls, API_KEY, BASE_URL } from './calls.mjs';
+import { answerCalls, API_KEY, BASE_URL, runs } from './calls.mjs';
 
 await answerCalls(async (call, view, fetch) => {
   const client = new OpenAI({
@@ -46,6 +46,42 @@ await answerCalls(async (call, view, fetch) => {
       read(view, choices[0].message, choices[0].finish_reason);
       view.usage = usage;
       return;
+    }
+    case 'turn':
+    case 'turn stream': {
+      // The SDK runs the tool and asks again.
+      const runner = client.chat.completions.runTools({
+        model: call.params.model,
+        messages: [{ role: 'user', content: call.params.prompt }],
+        stream: call.do === 'turn stream',
+        ...(call.do === 'turn stream' && { stream_options: { include_usage: true } }),
+        tools: [{ type: 'function', function: { name: 'weather', parameters: call.params.schema, parse: JSON.parse, function: runs(call, view) } }],
+      });
+      view.text = await runner.finalContent();
+      view.finish = (await runner.finalChatCompletion()).choices[0].finish_reason;
+      view.usage = await runner.totalUsage();
+      return;
+    }
+    case 'responses turn':
+    case 'responses turn stream': {
+      const run = runs(call, view);
+      const input = [{ role: 'user', content: call.params.prompt }];
+      const tools = [{ type: 'function', name: 'weather', parameters: call.params.schema, strict: false }];
+      for (;;) {
+        const asked = { model: call.params.model, input, tools };
+        const answer = await (call.do === 'responses turn' ? client.responses.create(asked) : client.responses.stream(asked).finalResponse());
+        input.push(...answer.output);
+        const calls = answer.output.filter((item) => item.type === 'function_call');
+        if (!calls.length) {
+          view.text = answer.output_text;
+          view.finish = answer.status;
+          view.usage = answer.usage;
+          return;
+        }
+        for (const { call_id, arguments: text } of calls) {
+          input.push({ type: 'function_call_output', call_id, output: run(JSON.parse(text)) });
+        }
+      }
     }
   }
   throw new Error('no such call: ' + call.do);

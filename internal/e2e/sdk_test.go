@@ -38,6 +38,7 @@ type view struct {
 	RequestID string            `json:"request_id"` // where the SDK has it
 	Header    map[string]string `json:"header"`     // of the last answer
 	Requests  int               `json:"requests"`   // sent for this call
+	IDs       []string          `json:"ids"`        // of them, as the answers have them
 }
 
 type tool struct {
@@ -110,6 +111,13 @@ func startSDK(t *testing.T, name string, c *customer) *sdk {
 		}
 	})
 	return s
+}
+
+// in makes the same client report to a subtest.
+func (s *sdk) in(t *testing.T) *sdk {
+	copied := *s
+	copied.t = t
+	return &copied
 }
 
 // call makes one call and returns what the SDK made of it, errors included.
