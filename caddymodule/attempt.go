@@ -15,6 +15,7 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
+	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -88,6 +89,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
 		StripUsage: ex.injectUsage(target.Provider), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
+		Estimator: tokens.For(target.Model, ex.request.Model),
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()

@@ -87,7 +87,7 @@ func (h *Meter) hold(ex *Exchange) error {
 	ex.drains = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
 	s := &settlement{
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, rates: rates,
-		estimatedInput: ex.request.EstimatedInput(), catalogue: ex.catalogue, model: ex.model,
+		catalogue: ex.catalogue, model: ex.model,
 		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		admission: ex.admission, markup: markup,
@@ -128,13 +128,13 @@ func (ex *Exchange) unanswered() answer {
 	if ex.providerStatus >= 400 {
 		ending = metering.EndedComplete
 	} else if ex.clientLeft() && ex.sent {
-		return answer{ending: metering.EndedByClient, report: ex.seen}
+		return answer{ending: metering.EndedByClient, report: ex.seen, input: ex.request.EstimateInput}
 	}
 	status := ex.delivery.status
 	if status == 0 {
 		status = ex.providerStatus
 	}
-	return answer{ending: ending, httpStatus: status, report: ex.seen}
+	return answer{ending: ending, httpStatus: status, report: ex.seen, input: ex.request.EstimateInput}
 }
 
 // Interface guards

@@ -12,6 +12,7 @@ import (
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -35,6 +36,7 @@ type responseBody struct {
 	leaving    *clientWatch
 	exchange   *Exchange // nil once the handler has ended
 	settlement *settlement
+	input      countInput     // once the handler has ended
 	call       *upstream.Call // to the provider; it ends with the body, however that ends
 	limits     dialect.ProviderLimits
 	meter      *usage.Meter
@@ -166,7 +168,9 @@ func (b *responseBody) conclude() {
 	case !whole || report.Err != nil:
 		ending = metering.EndedUnsent // nobody pays for what nobody was given
 	}
-	err := b.settlement.settle(answer{ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken})
+	err := b.settlement.settle(answer{
+		ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken, input: b.exchange.request.EstimateInput, meter: b.meter,
+	})
 	switch {
 	case err != nil:
 		b.unsettled = err
@@ -210,6 +214,9 @@ func (b *responseBody) discard() {
 	b.cancel()
 	b.awaitRead()
 	_ = b.source.Close()
+	if b.meter != nil {
+		b.meter.Forget()
+	}
 }
 
 // Close ends the answer. If it was not settled, the client has left: it is read on
@@ -220,8 +227,12 @@ func (b *responseBody) Close() error {
 	}
 	b.closed = true
 	claimed := b.settlement.isClaimed()
+	request := b.exchange.request
 	if b.drains && !claimed {
 		b.exchange = nil
+		// The request is gone when a drain ends.
+		counted := request.EstimateInput(b.settlement.estimator(b.meter.Report().Model))
+		b.input = func(tokens.Estimator) int64 { return counted }
 		go b.drain() // bounded by the client watch and maxDrain; the runtime waits for its settlement
 		return nil
 	}
@@ -230,10 +241,11 @@ func (b *responseBody) Close() error {
 		b.letGo()
 		return nil
 	}
-	b.exchange = nil
+	b.exchange, b.input = nil, request.EstimateInput
 	b.cancel()
 	b.awaitRead()
 	b.settleLeft()
+	b.input = nil
 	b.letGo()
 	return nil
 }
@@ -248,7 +260,8 @@ func (b *responseBody) drain() {
 		// The value of the panic may quote the answer; the stack cannot. Nothing above
 		// would catch it, and one request must not end all others.
 		b.settlement.logger.Error("internal error", zap.String("request_id", b.settlement.record.ID), zap.ByteString("stack", debug.Stack()))
-		_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status})
+		_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status, input: b.input})
+		b.meter.Forget()
 		b.cancel()
 		_ = b.source.Close()
 	}()
@@ -264,12 +277,15 @@ func (b *responseBody) drain() {
 // the last word.
 func (b *responseBody) settleLeft() {
 	report := b.meter.Report()
-	_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status, report: report, firstToken: b.firstToken})
+	_ = b.settlement.settle(answer{
+		ending: metering.EndedByClient, httpStatus: b.status, report: report, firstToken: b.firstToken, input: b.input, meter: b.meter,
+	})
 }
 
 // letGo returns the connection to its pool if the answer has ended, or closes it.
 func (b *responseBody) letGo() {
 	b.awaitRead()
+	defer b.meter.Forget()
 	if b.ended == nil && b.complete() {
 		// The end of the body mostly arrives with the last event; a connection that
 		// has seen it can be used again.

@@ -41,9 +41,8 @@ type settlement struct {
 	rates     *price.Rates
 	// markup is what the account's group multiplies all prices by, as rates do.
 	markup price.Factor
-	// estimatedInput is our own count of the input, in tokens; estimatedSpeech that of the
-	// audio that a text becomes.
-	estimatedInput, estimatedSpeech int64
+	// estimatedSpeech is our own count of the tokens of the audio that a text becomes.
+	estimatedSpeech int64
 	// kinds are those of the pieces that are asked for.
 	kinds price.Kinds
 	// free tells that the operation costs nothing.
@@ -65,6 +64,9 @@ type answer struct {
 	report     usage.Report
 	// firstToken is when the first output came; zero if none did.
 	firstToken time.Time
+	// input and meter count what no usage tells; nil if there is nothing to count.
+	input countInput
+	meter *usage.Meter
 }
 
 // provider is who was tried last.
@@ -166,18 +168,10 @@ func (s *settlement) interrupt() error {
 func (s *settlement) fill(a answer) costing {
 	record := &s.record
 	report := &a.report
-	estimate := usage.Estimate(s.estimatedInput, report.OutputBytes, report.OutputRunes)
-	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
-		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
-	}
-	estimate.Units = report.Usage.Units
-	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning && !s.noReasoning {
-		estimate = withHiddenReasoning(estimate, s.now().Sub(record.StartedAt))
-	}
 	outcome := metering.Outcome{
 		Ending: a.ending, HTTPStatus: a.httpStatus, Failed: report.Failed,
 		Reported: report.Reported, Usage: report.Usage, Provisional: report.Provisional, Content: report.Content,
-		Estimate: estimate,
+		Estimate: func() usage.Usage { return s.estimate(&a) },
 	}
 	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
 	outcome.EmptyAllowed = emptyEnd && s.runtime.emptyAnswers.allow(record.KeyID, s.now())
@@ -223,20 +217,6 @@ func (s *settlement) fill(a answer) costing {
 		}
 	}
 	return cost
-}
-
-// hiddenReasoningSpeed is how many tokens a second a reasoning model is taken to
-// generate while it shows nothing: what the large ones do at least.
-const hiddenReasoningSpeed = 50
-
-// withHiddenReasoning allows for reasoning that a client which has left did not see
-// and that no usage reports any more: as much as the time had room for.
-func withHiddenReasoning(estimate usage.Usage, running time.Duration) usage.Usage {
-	hidden := max(int64(running.Seconds()*hiddenReasoningSpeed)-estimate.OutputTotal, 0)
-	estimate.OutputTotal += hidden
-	estimate.Output += hidden
-	estimate.Reasoning += hidden
-	return estimate
 }
 
 // passes prices work beside the usage of an answer. Each pass has a prompt of its own,

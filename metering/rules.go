@@ -28,8 +28,9 @@ type Outcome struct {
 	Provisional bool
 	// Content tells whether billable output was passed on.
 	Content bool
-	// Estimate is our own count: the input, and the output passed on.
-	Estimate usage.Usage
+	// Estimate makes our own count: the input, and the output passed on. It is called where
+	// it may be what is charged.
+	Estimate func() usage.Usage
 	// EmptyAllowed tells whether one more empty answer may be waived for this key.
 	EmptyAllowed bool
 }
@@ -61,23 +62,33 @@ func Judge(o Outcome) Verdict {
 		verdict.Basis = BasisInterrupted
 	case o.Ending == EndedUnsent || o.HTTPStatus >= 400 && !o.Reported:
 		verdict.Basis = BasisWaived
-	case o.Reported && o.Provisional && o.Estimate.OutputTotal > o.Usage.OutputTotal:
-		// The input is known, the output is our own count.
-		verdict.Basis, verdict.Usage = BasisEstimated, o.Usage
-		verdict.Usage.Output += o.Estimate.OutputTotal - o.Usage.OutputTotal
-		verdict.Usage.OutputTotal = o.Estimate.OutputTotal
 	case o.Reported:
 		verdict.Basis, verdict.Usage = BasisMeasured, o.Usage
+		if o.Provisional {
+			verdict.count(o.Estimate())
+		}
 	case o.Failed && !o.Content, o.Ending == EndedByProvider && !o.Content:
 		verdict.Basis = BasisWaived
 	case o.Content || o.Ending == EndedByClient:
-		verdict.Basis, verdict.Usage = BasisEstimated, o.Estimate
+		verdict.Basis, verdict.Usage = BasisEstimated, o.Estimate()
 	case o.EmptyAllowed:
 		verdict.Basis = BasisWaived
 	default:
-		verdict.Basis, verdict.Usage = BasisEstimated, o.Estimate
+		verdict.Basis, verdict.Usage = BasisEstimated, o.Estimate()
 	}
 	return verdict
+}
+
+// count takes our own count of the output, where that is more than was reported of it.
+// The input is known.
+func (v *Verdict) count(estimate usage.Usage) {
+	more := estimate.OutputTotal - v.Usage.OutputTotal
+	if more <= 0 {
+		return
+	}
+	v.Basis = BasisEstimated
+	v.Usage.Output += more
+	v.Usage.OutputTotal += more
 }
 
 func status(o Outcome) Status {

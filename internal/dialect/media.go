@@ -35,12 +35,6 @@ func (r *Request) InputBound() int64 {
 		int64(r.toolKinds)*toolTokens + frameTokens
 }
 
-// EstimatedInput is a likely number of input tokens, for a charge where the
-// provider reported none: a token for four bytes of text, and 1,000 for an image.
-func (r *Request) EstimatedInput() int64 {
-	return int64(len(r.body)-r.imageSize)/4 + int64(r.images)*1000
-}
-
 // mediaType notes what media is being read.
 func (b *reading) mediaType(start, end int) {
 	kind := b.prefix(start, end)

@@ -22,7 +22,7 @@ type recorded struct {
 		Status   int  `json:"status"`
 		Streamed bool `json:"streamed"`
 	} `json:"response"`
-	answer []byte
+	facts, answer []byte
 }
 
 var recordedOperations = map[string]Operation{"openai_chat": chatCompletions, "anthropic_messages": messages, "gemini_generate": generateContent}
@@ -40,7 +40,7 @@ func recordings(t *testing.T) []recorded {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one := recorded{name: filepath.Base(filepath.Dir(file))}
+		one := recorded{name: filepath.Base(filepath.Dir(file)), facts: data}
 		if err := json.Unmarshal(data, &one); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}

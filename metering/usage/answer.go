@@ -1,6 +1,10 @@
 package usage
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/faregate/faregate/metering/tokens"
+)
 
 // The places of interest in answers that are no conversation.
 const (
@@ -70,7 +74,7 @@ type answer struct {
 
 	// Of the document being read.
 	event       answerEvent
-	text, delta length2
+	text, delta tokens.Text
 	encoded     int64
 	shows       bool
 
@@ -156,14 +160,14 @@ func (a *answer) value(f field, k kind, text []byte) {
 	}
 }
 
-func (a *answer) length(f field, bytes, runes int64) {
+func (a *answer) length(f field, text *tokens.Text) {
 	switch f {
 	case answerText:
-		a.text.add(bytes, runes)
+		a.text.Join(text)
 	case answerDelta:
-		a.delta.add(bytes, runes)
+		a.delta.Join(text)
 	case answerMedia:
-		a.encoded += bytes
+		a.encoded += text.Bytes
 	case answerItem:
 		a.shows = true
 	}
@@ -172,10 +176,10 @@ func (a *answer) length(f field, bytes, runes int64) {
 func (a *answer) endDocument(whole bool) {
 	switch a.event {
 	case answerWhole:
-		a.outcome.text(a.text.bytes, a.text.runes)
+		a.outcome.text(&a.text)
 		a.media(a.encoded)
 	case answerPart:
-		a.outcome.text(a.delta.bytes, a.delta.runes)
+		a.outcome.text(&a.delta)
 		a.media(a.encoded)
 	case answerPreview:
 		a.present()
@@ -183,15 +187,15 @@ func (a *answer) endDocument(whole bool) {
 		if a.format == OpenAIImages {
 			a.addImage()
 		}
-		if a.text.bytes > a.bytes { // no pieces came before
-			a.outcome.text(a.text.bytes-a.bytes, a.text.runes-a.runes)
+		if a.text.Bytes > a.output.Bytes { // no pieces came before
+			a.content, a.fresh, a.output = true, true, a.text
 		}
 	}
 	before := a.last
 	if a.commit(whole) && a.event == answerDone && a.images > 1 {
 		a.last = before.plusImage(a.last)
 	}
-	a.event, a.text, a.delta, a.encoded, a.shows = answerWhole, length2{}, length2{}, 0, false
+	a.event, a.text, a.delta, a.encoded, a.shows = answerWhole, tokens.Text{}, tokens.Text{}, 0, false
 }
 
 // endBody ends a stream of fewer images than were asked for.

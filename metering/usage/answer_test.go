@@ -184,7 +184,7 @@ func TestWhatIsNoEvent(t *testing.T) {
 		for _, strip := range []bool{false, true} {
 			for _, size := range []func() int{whole, single} {
 				_, _, r := run(Options{Framing: SSE, StripUsage: strip}, []byte(stream), size)
-				if !r.Complete || r.Failed || r.Err != nil || r.Usage.InputTotal != 3 || r.Usage.OutputTotal != 2 || r.OutputBytes != 2 {
+				if !r.Complete || r.Failed || r.Err != nil || r.Usage.InputTotal != 3 || r.Usage.OutputTotal != 2 || r.Output.Bytes != 2 {
 					t.Errorf("%q: %+v", line, r)
 				}
 			}

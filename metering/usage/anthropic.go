@@ -1,11 +1,14 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // The places of interest in Anthropic's messages and their events.
 const (
 	messageType field = iota + 1
 	messageModel
 	messageStop
 	messageText
+	messageCall
 	messageReasoning
 	messageOther
 	messageUsage
@@ -65,7 +68,7 @@ var messageRoot = func() *node {
 		member{"text", text},
 		member{"thinking", length(messageReasoning)},
 		member{"partial_json", text},
-		member{"name", text},
+		member{"name", length(messageCall)},
 		member{"input", size(messageText)},
 		member{"stop_reason", value(messageStop)},
 	)
@@ -169,14 +172,16 @@ func (m *messages) value(f field, k kind, text []byte) {
 	}
 }
 
-func (m *messages) length(f field, bytes, runes int64) {
+func (m *messages) length(f field, text *tokens.Text) {
 	switch f {
+	case messageCall:
+		m.call(text)
 	case messageReasoning:
-		m.reasoning(bytes, runes)
+		m.reasoning(text)
 	case messageOther:
 		m.present()
 	default:
-		m.text(bytes, runes)
+		m.text(text)
 	}
 }
 

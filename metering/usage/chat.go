@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // The places of interest in a chat completion and in a chunk of a streamed one.
 const (
 	chatChoices field = iota + 1
@@ -7,6 +9,7 @@ const (
 	chatIndex
 	chatFinish
 	chatText
+	chatCall
 	chatThinking
 	chatReasoningContent
 	chatReasoning
@@ -26,10 +29,11 @@ var chatMessage = func() *node {
 	)
 	content := size(chatText)
 	content.element = part
-	function := output(chatOther, nil, member{"name", text}, member{"arguments", text})
+	name := size(chatCall)
+	function := output(chatOther, nil, member{"name", name}, member{"arguments", text})
 	call := output(chatOther, []string{"id", "type", "extra_content"},
 		member{"function", function},
-		member{"custom", output(chatOther, nil, member{"name", text}, member{"input", text})},
+		member{"custom", output(chatOther, nil, member{"name", name}, member{"input", text})},
 	)
 	image := output(chatOther, []string{"type"},
 		member{"image_url", output(chatOther, []string{"detail"}, member{"url", length(chatMedia)})},
@@ -91,25 +95,17 @@ type chat struct {
 	index          int64
 	choiceFinished bool
 	// Its reasoning, as each of the three names has it.
-	reasoningContent, reasoningText, reasoningDetails length2
+	reasoningContent, reasoningText, reasoningDetails tokens.Text
 
 	sawChoices, sawChoice bool // in the event being read
 }
 
-// length2 is the length of a text in bytes and characters.
-type length2 struct{ bytes, runes int64 }
-
-func (l *length2) add(bytes, runes int64) {
-	l.bytes += bytes
-	l.runes += runes
-}
-
-// longer returns the longer of two lengths.
-func (l length2) longer(other length2) length2 {
-	if other.bytes > l.bytes {
-		return other
+// longer returns the longer of two texts.
+func longer(a, b *tokens.Text) *tokens.Text {
+	if b.Bytes > a.Bytes {
+		return b
 	}
-	return l
+	return a
 }
 
 func (c *chat) begin(f field) {
@@ -119,7 +115,7 @@ func (c *chat) begin(f field) {
 	case chatChoice:
 		c.sawChoice = true
 		c.index, c.choiceFinished = 0, false
-		c.reasoningContent, c.reasoningText, c.reasoningDetails = length2{}, length2{}, length2{}
+		c.reasoningContent, c.reasoningText, c.reasoningDetails = tokens.Text{}, tokens.Text{}, tokens.Text{}
 	default:
 		c.openAI.begin(f)
 	}
@@ -129,8 +125,7 @@ func (c *chat) end(f field) {
 	switch f {
 	case chatChoice:
 		// Some servers send visible reasoning under several names at once.
-		longest := c.reasoningContent.longer(c.reasoningText).longer(c.reasoningDetails)
-		c.reasoning(longest.bytes, longest.runes)
+		c.reasoning(longer(longer(&c.reasoningContent, &c.reasoningText), &c.reasoningDetails))
 		if c.choiceFinished {
 			c.finishing = true
 			c.final = c.choices.finish(c.index) || c.final
@@ -157,22 +152,24 @@ func (c *chat) value(f field, k kind, text []byte) {
 	}
 }
 
-func (c *chat) length(f field, bytes, runes int64) {
+func (c *chat) length(f field, text *tokens.Text) {
 	switch f {
+	case chatCall:
+		c.call(text)
 	case chatThinking:
-		c.reasoning(bytes, runes)
+		c.reasoning(text)
 	case chatReasoningContent:
-		c.reasoningContent = length2{bytes, runes}
+		c.reasoningContent = *text
 	case chatReasoning:
-		c.reasoningText = length2{bytes, runes}
+		c.reasoningText = *text
 	case chatReasoningDetail:
-		c.reasoningDetails.add(bytes, runes)
+		c.reasoningDetails.Join(text)
 	case chatMedia:
-		c.media(bytes)
+		c.media(text.Bytes)
 	case chatOther:
 		c.present()
 	default:
-		c.text(bytes, runes)
+		c.text(text)
 	}
 }
 

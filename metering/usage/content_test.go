@@ -3,6 +3,8 @@ package usage
 import (
 	"strings"
 	"testing"
+
+	"github.com/faregate/faregate/metering/tokens"
 )
 
 // seen is what a response shows of its output.
@@ -16,10 +18,10 @@ func seenIn(t *testing.T, options Options, response string) seen {
 	var whole seen
 	for i, size := range []func() int{func() int { return len(response) }, single} {
 		_, _, r := run(options, []byte(response), size)
-		if r.OutputRunes > r.OutputBytes {
-			t.Errorf("%s: %d runes in %d bytes", response, r.OutputRunes, r.OutputBytes)
+		if r.Output.Runes() > r.Output.Bytes {
+			t.Errorf("%s: %d runes in %d bytes", response, r.Output.Runes(), r.Output.Bytes)
 		}
-		got := seen{r.Content, r.VisibleReasoning, r.OutputBytes, r.OutputMediaBytes}
+		got := seen{r.Content, r.VisibleReasoning, r.Output.Bytes, r.OutputMediaBytes}
 		if i > 0 && got != whole {
 			t.Errorf("%s: in single bytes %+v, whole %+v", response, got, whole)
 		}
@@ -185,7 +187,7 @@ func TestRecordedOutputIsContent(t *testing.T) {
 			t.Errorf("%s: %d tokens of output are no content", r.name, u.OutputTotal)
 		}
 		if strings.HasSuffix(r.name, "usage-in-every-chunk-gemini-3.1-pro-preview-2") { // a call whose arguments are streamed
-			counted, reported := EstimateTokens(report.OutputBytes, report.OutputRunes), report.Usage.OutputTotal-report.Usage.Reasoning
+			counted, reported := tokens.For(report.Model).Answer(nil, &report.Output), report.Usage.OutputTotal-report.Usage.Reasoning
 			if counted < reported/2 || counted > reported {
 				t.Errorf("%s: counted %d tokens, reported %d", r.name, counted, reported)
 			}

@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // The places of interest in Gemini's responses.
 const (
 	geminiCandidate field = iota + 1
@@ -11,6 +13,7 @@ const (
 	geminiPath
 	geminiContinues
 	geminiText
+	geminiCall
 	geminiMedia
 	geminiOther
 	geminiBlocked
@@ -54,7 +57,7 @@ var geminiRoot = func() *node {
 	part := output(geminiOther, []string{"thoughtSignature", "partMetadata", "videoMetadata", "mediaResolution"},
 		member{"text", text},
 		member{"functionCall", output(geminiOther, []string{"id"},
-			member{"name", text},
+			member{"name", length(geminiCall)},
 			member{"args", size(geminiText)},
 			member{"partialArgs", list(geminiOther, argument)},
 		)},
@@ -97,7 +100,7 @@ type gemini struct {
 	thought, worded bool
 
 	// Of the argument being read, and whether it goes on with the one before.
-	path                 length2
+	path                 tokens.Text
 	continues, continued bool
 
 	searches, grounded int64
@@ -118,7 +121,7 @@ func (g *gemini) begin(f field) {
 	case geminiPart:
 		g.thought, g.worded = false, false
 	case geminiArgument:
-		g.path, g.continues = length2{}, false
+		g.path, g.continues = tokens.Text{}, false
 	case geminiGrounding:
 		g.queries = 0
 	case geminiUsage:
@@ -143,7 +146,7 @@ func (g *gemini) end(f field) {
 		// The path stands for the names and brackets around a value, which are
 		// output too. It is said again with every piece of the value.
 		if !g.continued {
-			g.text(g.path.bytes, g.path.runes)
+			g.text(&g.path)
 		}
 		g.continued = g.continues
 	case geminiGrounding:
@@ -218,17 +221,19 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	}
 }
 
-func (g *gemini) length(f field, bytes, runes int64) {
+func (g *gemini) length(f field, text *tokens.Text) {
 	switch f {
 	case geminiMedia:
-		g.media(bytes)
+		g.media(text.Bytes)
+	case geminiCall:
+		g.call(text)
 	case geminiPath:
-		g.path = length2{bytes, runes}
+		g.path = *text
 	case geminiPart, geminiArgument, geminiOther:
 		g.present()
 	default:
-		g.text(bytes, runes)
-		g.worded = g.worded || bytes > 0
+		g.text(text)
+		g.worded = g.worded || text.Bytes > 0
 	}
 }
 

@@ -1,6 +1,8 @@
 package usage
 
-import "errors"
+import (
+	"errors"
+)
 
 // maxWithheld bounds what is withheld. The last event of a Gemini stream can
 // hold an image of some megabytes.
@@ -24,6 +26,7 @@ type Meter struct {
 	split    splitter
 	scanner  scanner
 	shortcut *shortcut // of streams
+	sample   sample
 	root     *node
 	bare     bool // a document outside of all events is being read
 	marked   int  // bytes of a document's byte order mark that were seen
@@ -81,6 +84,9 @@ func NewMeter(options Options) *Meter {
 	}
 	if m.options.StripUsage {
 		m.scanner.cuts.field = openAIUsageObject
+	}
+	if options.Estimator.HasTokenizer() && wanted.wanted == 1 {
+		m.sampleOutput()
 	}
 	m.scanner.reset()
 	return m
@@ -147,7 +153,7 @@ func (m *Meter) Report() Report {
 	r := Report{
 		Final: m.over(), Complete: m.complete(),
 		Failed: o.failed, ErrorKind: o.errorKind,
-		Content: o.content, OutputBytes: o.bytes, OutputRunes: o.runes, OutputMediaBytes: o.encoded, VisibleReasoning: o.reasoned,
+		Content: o.content, Output: o.output, OutputMediaBytes: o.encoded, VisibleReasoning: o.reasoned,
 		Model: o.model, FinishReason: o.finishReason, ServiceTier: o.serviceTier, Speed: o.speed, Geo: o.geo,
 		Err: m.err,
 	}
@@ -156,7 +162,7 @@ func (m *Meter) Report() Report {
 	}
 	m.format.fill(&r)
 	if m.options.Format != AnthropicMessages {
-		r.Provisional = r.Reported && !r.Final && EstimateTokens(o.bytes, o.runes) > 2*r.Usage.OutputTotal
+		r.Provisional = r.Reported && !r.Final && m.options.Estimator.Count(nil, &r.Output) > 2*r.Usage.OutputTotal
 	}
 	return r
 }

@@ -91,7 +91,7 @@ func TestDocumentsAreWithheldFromTheBlockThatEndsThem(t *testing.T) {
 	if string(passed) != response[:5000] || string(withheld) != response[5000:] {
 		t.Errorf("passed %d bytes, withheld %d", len(passed), len(withheld))
 	}
-	if !report.Complete || report.Usage.InputTotal != 3 || report.OutputBytes != 5000 {
+	if !report.Complete || report.Usage.InputTotal != 3 || report.Output.Bytes != 5000 {
 		t.Errorf("%+v", report)
 	}
 	array := []string{`[{"candidates":[{"content":{"parts":[{"text":"é"}]}}]}`, `,{"candidates":[{"finishReason":"STOP"}],`, `"usageMetadata":{"promptTokenCount":3}}`, `]`}
@@ -102,7 +102,7 @@ func TestDocumentsAreWithheldFromTheBlockThatEndsThem(t *testing.T) {
 		}
 	}
 	m.Finish()
-	if r := m.Report(); !r.Complete || r.Usage.InputTotal != 3 || r.OutputBytes != 2 || r.OutputRunes != 1 || string(m.Withheld()) != strings.Join(array[1:], "") {
+	if r := m.Report(); !r.Complete || r.Usage.InputTotal != 3 || r.Output.Bytes != 2 || r.Output.Runes() != 1 || string(m.Withheld()) != strings.Join(array[1:], "") {
 		t.Errorf("%+v, withheld %q", r, m.Withheld())
 	}
 }
@@ -170,7 +170,7 @@ func TestWhatCannotBeReliedOn(t *testing.T) {
 // A usage that is all zero is no report: it has been seen with output.
 func TestZeroUsageIsNotReported(t *testing.T) {
 	_, _, r := run(Options{}, []byte(`{"choices":[{"message":{"content":"abc"}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`), whole)
-	if r.Reported || !r.Content || r.OutputBytes != 3 {
+	if r.Reported || !r.Content || r.Output.Bytes != 3 {
 		t.Errorf("%+v", r)
 	}
 }

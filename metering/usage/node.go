@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // field names a value of a wire format that its reader wants to hear of.
 type field uint8
 
@@ -79,5 +81,5 @@ type reader interface {
 	begin(field)
 	end(field)
 	value(field, kind, []byte)
-	length(f field, bytes, runes int64)
+	length(f field, text *tokens.Text)
 }

@@ -15,10 +15,16 @@
 //	settle(meter.Report().Usage)
 //	client.Write(meter.Withheld())
 //
-// Its memory does not grow with the response: content is skipped over, never kept.
+// Its memory does not grow with the response: content is skipped over. Only where a
+// model has a tokenizer the first tokens.AnswerSample bytes of its text are kept, until
+// Forget.
 package usage
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/faregate/faregate/metering/tokens"
+)
 
 // Format is a provider's wire format.
 type Format uint8
@@ -82,6 +88,8 @@ type Options struct {
 	// chunk. Not for providers that report usage unasked.
 	StripUsage bool
 	Profile    Profile
+	// Estimator says how the model counts.
+	Estimator tokens.Estimator
 	// Units of the request, which stand where the response does not tell:
 	// characters to be spoken or embedded, milliseconds of audio, pages. Not for
 	// conversations.

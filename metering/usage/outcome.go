@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // outcome is what the reader of every format keeps of a response.
 type outcome struct {
 	final     bool
@@ -9,8 +11,7 @@ type outcome struct {
 	fresh     bool // content was seen in this event
 	finishing bool // a choice finished in this event
 	errorKind ErrorKind
-	bytes     int64
-	runes     int64
+	output    tokens.Text
 	encoded   int64 // bytes of media
 	reasoned  bool  // text of reasoning was seen
 
@@ -18,18 +19,25 @@ type outcome struct {
 }
 
 // text counts a piece of output.
-func (o *outcome) text(bytes, runes int64) {
-	if bytes > 0 {
+func (o *outcome) text(text *tokens.Text) {
+	if text.Bytes > 0 {
 		o.content, o.fresh = true, true
+		o.output.Join(text)
 	}
-	o.bytes += bytes
-	o.runes += runes
+}
+
+// call counts the name of a tool that is called.
+func (o *outcome) call(name *tokens.Text) {
+	o.text(name)
+	if name.Bytes > 0 {
+		o.output.Calls++
+	}
 }
 
 // reasoning counts a piece of visible reasoning.
-func (o *outcome) reasoning(bytes, runes int64) {
-	o.text(bytes, runes)
-	o.reasoned = o.reasoned || bytes > 0
+func (o *outcome) reasoning(text *tokens.Text) {
+	o.text(text)
+	o.reasoned = o.reasoned || text.Bytes > 0
 }
 
 // media counts a piece of output that is not text, as encoded.

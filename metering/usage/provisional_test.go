@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/faregate/faregate/metering/tokens"
 )
 
 // Until message_delta, Anthropic's output count is that of the message's start.
@@ -27,7 +29,10 @@ func TestOutputIsProvisionalUntilTheMessageEnds(t *testing.T) {
 
 // Running counts hold, unless they are far below our own count of the text.
 func TestRunningUsageThatLagsIsProvisional(t *testing.T) {
-	text := strings.Repeat("four", 100) // 100 tokens by our count
+	text := strings.Repeat("four", 100)
+	var made tokens.Text
+	made.AddString(text)
+	half := int((tokens.Estimator{}.Count(nil, &made) + 1) / 2)
 	for _, test := range []struct {
 		name    string
 		options Options
@@ -55,9 +60,9 @@ func TestRunningUsageThatLagsIsProvisional(t *testing.T) {
 		}
 		feed(test.text(text), false) // nothing is reported yet
 		feed(test.usage(0), true)    // the input alone
-		feed(test.usage(49), true)
-		feed(test.usage(50), false)
-		feed(test.text("more"), true)
+		feed(test.usage(half-1), true)
+		feed(test.usage(half), false)
+		feed(test.text("some more words"), true)
 		feed(test.usage(70), false)
 		feed(test.text(text), true)
 		feed(test.end, false)

@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // rawTail is how much of the end of a raw answer is withheld. Such an answer has
 // no end of its own, so that the last bytes so far always are.
 const rawTail = 512
@@ -7,9 +9,9 @@ const rawTail = 512
 // feedRaw reads a piece of an answer that is neither JSON nor events.
 func (m *Meter) feedRaw(p []byte) []byte {
 	if m.options.Format == OpenAITranscription {
-		var text textCounter
-		text.addRaw(p)
-		m.outcome.text(text.bytes, text.runes)
+		var text tokens.Text
+		text.Add(p)
+		m.outcome.text(&text)
 	} else {
 		m.outcome.media(int64(len(p)))
 	}

@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // Report is what a response said so far.
 type Report struct {
 	// Usage is the last that the provider reported. Before Final it is what was
@@ -32,9 +34,9 @@ type Report struct {
 	ErrorKind ErrorKind
 	// Content tells whether any output was seen.
 	Content bool
-	// OutputBytes and OutputRunes count the text of the output, tool arguments
-	// and visible reasoning included, for estimates where no usage is reported.
-	OutputBytes, OutputRunes int64
+	// Output says what the text of the output is made of, tool arguments and visible
+	// reasoning included, for estimates where no usage is reported.
+	Output tokens.Text
 	// OutputMediaBytes counts images and audio in the output as they are encoded
 	// in the response, mostly in base64, for estimates too. Previews of images do
 	// not count.

@@ -1,5 +1,7 @@
 package usage
 
+import "github.com/faregate/faregate/metering/tokens"
+
 // responses reads the Responses interface. Its streams say everything up to three
 // times: in deltas, in the items that they make, and in the whole at the end.
 type responses struct {
@@ -8,7 +10,7 @@ type responses struct {
 	// Of the document being read.
 	event          responseEvent
 	typed          bool // it is an event
-	delta          length2
+	delta          tokens.Text
 	status, reason string
 	alone          responseItem   // the item that it is about
 	list           responseOutput // the list of its output
@@ -23,6 +25,7 @@ type responses struct {
 	tools responseTools
 	// imageModel makes the images that the model asks for.
 	imageModel string
+	sample     *sample // of the text; nil: none
 }
 
 // responseTools is what a response says of the tools that it used.
@@ -102,16 +105,19 @@ func (r *responses) value(f field, k kind, text []byte) {
 	}
 }
 
-func (r *responses) length(f field, bytes, runes int64) {
+func (r *responses) length(f field, text *tokens.Text) {
 	switch f {
 	case responseDelta:
-		r.delta = length2{bytes, runes}
+		r.delta = *text
+	case responseCall:
+		r.item.text.Join(text)
+		r.item.text.Calls = 1
 	case responseText:
-		r.item.text.add(bytes, runes)
+		r.item.text.Join(text)
 	case responseReasoning:
-		r.item.thought.add(bytes, runes)
+		r.item.thought.Join(text)
 	case responseMedia:
-		r.item.media += bytes
+		r.item.media += text.Bytes
 	case responsePreview:
 		r.present()
 	default: // an item that has not the form of one, or something new in one
@@ -122,11 +128,14 @@ func (r *responses) length(f field, bytes, runes int64) {
 func (r *responses) endDocument(whole bool) {
 	switch r.event {
 	case eventText:
-		r.text(r.delta.bytes, r.delta.runes)
+		r.text(&r.delta)
+		if r.sample != nil {
+			r.sample.wanted = true
+		}
 	case eventReasoning:
-		r.reasoning(r.delta.bytes, r.delta.runes)
+		r.reasoning(&r.delta)
 	case eventAudio:
-		r.media(r.delta.bytes)
+		r.media(r.delta.Bytes)
 	case eventItemDone:
 		r.items.add(&r.alone)
 	}
@@ -142,7 +151,7 @@ func (r *responses) endDocument(whole bool) {
 		r.finish()
 	}
 	r.commit(whole)
-	r.event, r.typed, r.delta = eventOther, false, length2{}
+	r.event, r.typed, r.delta = eventOther, false, tokens.Text{}
 	if r.listed || r.status != "" || r.alone != (responseItem{}) || r.toolUse != (responseTools{}) {
 		r.alone, r.listed, r.toolUse = responseItem{}, false, responseTools{}
 		r.status, r.reason = "", ""
@@ -168,10 +177,8 @@ func (r *responses) fill(report *Report) {
 	report.Reported = r.last.reported()
 	report.ProviderCost = r.cost
 
-	for _, other := range []responseOutput{r.items, r.whole} {
-		if other.text.bytes > report.OutputBytes {
-			report.OutputBytes, report.OutputRunes = other.text.bytes, other.text.runes
-		}
+	for _, other := range []*responseOutput{&r.items, &r.whole} {
+		report.Output = *longer(&report.Output, &other.text)
 		report.OutputMediaBytes = max(report.OutputMediaBytes, other.media)
 	}
 	// Numbers that the provider tells hold, else its calls are counted: xAI tells

@@ -1,6 +1,10 @@
 package usage
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/faregate/faregate/metering/tokens"
+)
 
 // responseEvent is what an event of a streamed response is about.
 type responseEvent uint8
@@ -82,8 +86,8 @@ type responseItem struct {
 	browsing  bool // a web search that only opens a page or looks through it
 	present   bool // it has something that cannot be counted
 	container uint64
-	text      length2
-	thought   length2
+	text      tokens.Text
+	thought   tokens.Text
 	media     int64
 }
 
@@ -93,14 +97,14 @@ func (i *responseItem) shows() bool {
 	case i.foreign:
 		return false
 	case i.kind == itemMessage || i.kind == itemReasoning:
-		return i.present || i.text.bytes+i.thought.bytes+i.media > 0
+		return i.present || i.text.Bytes+i.thought.Bytes+i.media > 0
 	}
 	return true
 }
 
 // responseOutput is what items of the output hold together.
 type responseOutput struct {
-	text    length2
+	text    tokens.Text
 	media   int64
 	thought bool
 	units   Units
@@ -112,8 +116,9 @@ func (o *responseOutput) add(i *responseItem) {
 	if i.foreign {
 		return
 	}
-	o.text.add(i.text.bytes+i.thought.bytes, i.text.runes+i.thought.runes)
-	o.thought = o.thought || i.thought.bytes > 0 || i.kind == itemReasoning && i.text.bytes > 0
+	o.text.Join(&i.text)
+	o.text.Join(&i.thought)
+	o.thought = o.thought || i.thought.Bytes > 0 || i.kind == itemReasoning && i.text.Bytes > 0
 	o.media += i.media
 	switch i.kind {
 	case itemWebSearch:

@@ -8,6 +8,7 @@ const (
 	responseReason
 	responseDelta
 	responseText
+	responseCall
 	responseReasoning
 	responseMedia
 	responseOther
@@ -54,7 +55,7 @@ var responseItems, responseItemEvent = func() (list, event *node) {
 			member{"role", value(responseRole)},
 			member{"content", content},
 			member{"summary", thought},
-			member{"name", text},
+			member{"name", size(responseCall)},
 			member{"arguments", text},
 			member{"input", text},
 			member{"code", text},

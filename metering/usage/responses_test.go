@@ -38,7 +38,7 @@ func TestResponsesEndAtTheirTerminalEvent(t *testing.T) {
 				if !r.Final || !r.Complete || r.FinishReason != test.reason || r.Failed != (test.failed != "") || r.ErrorKind != test.failed || r.Err != nil {
 					t.Errorf("%s: %+v", name, r)
 				}
-				if r.Reported != test.reported || r.Model != "gpt-x" || !r.Content || r.OutputBytes != 3 || r.OutputRunes != 2 {
+				if r.Reported != test.reported || r.Model != "gpt-x" || !r.Content || r.Output.Bytes != 3 || r.Output.Runes() != 2 {
 					t.Errorf("%s: %+v", name, r)
 				}
 				want := Usage{InputTotal: 20, Input: 12, CacheRead: 5, CacheWrite: 3, OutputTotal: 9, Output: 9, Reasoning: 4}
@@ -181,7 +181,7 @@ func TestCompactionIsMetered(t *testing.T) {
 	body := `{"id":"resp_1","object":"response.compaction","created_at":1,"output":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a question"}]},` +
 		`{"type":"compaction","id":"cmp_1","encrypted_content":"gAAA"}],` + responseUsage + `}`
 	_, _, r := run(Options{Format: OpenAIResponses}, []byte(body), whole)
-	if !r.Complete || !r.Reported || r.Usage.InputTotal != 20 || r.Usage.OutputTotal != 9 || !r.Content || r.OutputBytes != 0 || r.Failed {
+	if !r.Complete || !r.Reported || r.Usage.InputTotal != 20 || r.Usage.OutputTotal != 9 || !r.Content || r.Output.Bytes != 0 || r.Failed {
 		t.Errorf("%+v", r)
 	}
 }

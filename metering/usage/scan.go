@@ -56,6 +56,8 @@ type scanner struct {
 
 	base int // offset of the current piece, for cuts
 	cuts cutter
+
+	sample *sample // that texts are put into; nil: none
 }
 
 // reset prepares for another document.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/faregate/faregate/metering/tokens"
 )
 
 // journal is a reader that writes down what it hears.
@@ -18,8 +19,14 @@ func (j *journal) end(f field)   { *j = append(*j, fmt.Sprint("end ", f)) }
 func (j *journal) value(f field, k kind, text []byte) {
 	*j = append(*j, fmt.Sprintf("value %d %d %q", f, k, text))
 }
-func (j *journal) length(f field, bytes, runes int64) {
-	*j = append(*j, fmt.Sprint("length ", f, " ", bytes, " ", runes))
+func (j *journal) length(f field, text *tokens.Text) {
+	*j = append(*j, fmt.Sprintf("length %d %+v", f, *text))
+}
+
+func (j *journal) textLength(f field, text []byte) {
+	var made tokens.Text
+	made.Add(text)
+	j.length(f, &made)
 }
 
 var journalRoot = func() *node {
@@ -64,7 +71,7 @@ func scanSimply(d *jsontext.Decoder, n *node, j *journal) error {
 	}
 	if kind == '{' || kind == '[' {
 		if n.take == takeSize {
-			j.length(n.field, int64(len(raw)), int64(utf8.RuneCount(raw)))
+			j.textLength(n.field, raw)
 		}
 		return nil
 	}
@@ -74,7 +81,7 @@ func scanSimply(d *jsontext.Decoder, n *node, j *journal) error {
 			return err
 		}
 		if n.take != takeValue {
-			j.length(n.field, int64(len(text)), int64(utf8.RuneCount(text)))
+			j.textLength(n.field, text)
 			return nil
 		}
 		if len(raw)-2 > maxValue {
@@ -87,7 +94,7 @@ func scanSimply(d *jsontext.Decoder, n *node, j *journal) error {
 		raw = raw[:maxValue]
 	}
 	if n.take == takeSize && kind != 'n' {
-		j.length(n.field, int64(len(raw)), int64(len(raw)))
+		j.textLength(n.field, raw)
 	}
 	if n.take != takeValue {
 		return nil

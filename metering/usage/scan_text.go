@@ -2,17 +2,17 @@ package usage
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
+
+	"github.com/faregate/faregate/metering/tokens"
 )
 
-// textCounter counts the bytes and characters that an encoded JSON string stands
-// for. Pieces may end anywhere, also inside an escape or a character.
+// textCounter counts the text that an encoded JSON string stands for. Pieces may end
+// anywhere, also inside an escape or a character.
 type textCounter struct {
-	bytes, runes int64
-	escape       bool   // a backslash was read
-	digits       int    // hexadecimal digits due
-	unit         uint16 // the UTF-16 unit so far
+	tokens.Text
+	escape bool   // a backslash was read
+	digits int    // hexadecimal digits due
+	unit   uint16 // the UTF-16 unit so far
 }
 
 func (t *textCounter) add(piece []byte) {
@@ -20,11 +20,13 @@ func (t *textCounter) add(piece []byte) {
 		switch {
 		case t.escape:
 			t.escape = false
-			if piece[0] == 'u' {
+			switch c := piece[0]; c {
+			case 'u':
 				t.digits, t.unit = 4, 0
-			} else {
-				t.bytes++
-				t.runes++
+			case 'n', 'r', 't', 'b', 'f':
+				t.AddLead('\n', 1)
+			default:
+				t.AddLead(c, 1)
 			}
 			piece = piece[1:]
 		case t.digits > 0:
@@ -37,48 +39,29 @@ func (t *textCounter) add(piece []byte) {
 		default:
 			end := bytes.IndexByte(piece, '\\')
 			if end < 0 {
-				t.addRaw(piece)
+				t.Add(piece)
 				return
 			}
-			t.addRaw(piece[:end])
+			t.Add(piece[:end])
 			t.escape = true
 			piece = piece[end+1:]
 		}
 	}
 }
 
-// addRaw counts text that has no escapes. A character counts with its first byte.
-func (t *textCounter) addRaw(piece []byte) {
-	t.bytes += int64(len(piece))
-	for len(piece) >= 8 {
-		word := binary.LittleEndian.Uint64(piece)
-		continues := word >> 7 &^ (word >> 6) & 0x0101010101010101
-		t.runes += int64(8 - bits.OnesCount64(continues))
-		piece = piece[8:]
-	}
-	for _, c := range piece {
-		if int8(c) >= -64 { // not 10xxxxxx, which continues a character
-			t.runes++
-		}
-	}
-}
-
+// addUnit counts a unit of UTF-16 as the bytes that it makes of UTF-8.
 func (t *textCounter) addUnit() {
-	switch {
-	case t.unit >= 0xD800 && t.unit < 0xDC00: // high surrogate: half of four bytes
-		t.bytes += 2
-		t.runes++
-	case t.unit >= 0xDC00 && t.unit < 0xE000: // low surrogate: the other half
-		t.bytes += 2
-	case t.unit < 0x80:
-		t.bytes++
-		t.runes++
-	case t.unit < 0x800:
-		t.bytes += 2
-		t.runes++
+	switch unit := t.unit; {
+	case unit >= 0xD800 && unit < 0xDC00: // high surrogate: half of four bytes
+		t.AddLead(0xF0, 2)
+	case unit >= 0xDC00 && unit < 0xE000: // low surrogate: the other half
+		t.Bytes += 2
+	case unit < 0x80:
+		t.AddLead(byte(unit), 1)
+	case unit < 0x800:
+		t.AddLead(byte(0xC0|unit>>6), 2)
 	default:
-		t.bytes += 3
-		t.runes++
+		t.AddLead(byte(0xE0|unit>>12), 3)
 	}
 }
 

@@ -77,11 +77,14 @@ func (s *scanner) readString(p []byte, i int) int {
 		s.reader.value(n.field, kindString, value)
 	} else {
 		s.text.add(p[i:end])
+		if s.sample != nil && s.sample.field == n.field {
+			s.sample.add(p[i:end])
+		}
 		if !closed {
 			return end
 		}
-		if n.take != takePresence || s.text.bytes > 0 {
-			s.reader.length(n.field, s.text.bytes, s.text.runes)
+		if n.take != takePresence || s.text.Bytes > 0 {
+			s.reader.length(n.field, &s.text.Text)
 		}
 	}
 	s.afterValue()
@@ -150,7 +153,9 @@ func (s *scanner) readLiteral(p []byte, i int) int {
 	case n.take == takeValue:
 		s.reader.value(n.field, k, value)
 	case n.take == takeSize && k != kindNull: // no output is a mere number or word: takePresence leaves it
-		s.reader.length(n.field, int64(len(value)), int64(len(value)))
+		s.text = textCounter{}
+		s.text.Add(value)
+		s.reader.length(n.field, &s.text.Text)
 	}
 	s.afterValue()
 	return end
@@ -214,11 +219,11 @@ func (s *scanner) readSkipped(p []byte, i int) int {
 		}
 	}
 	if s.sizing {
-		s.text.addRaw(p[start:i])
+		s.text.Add(p[start:i])
 	}
 	if over {
-		if s.sizing && (s.current.take != takePresence || s.text.bytes > int64(len("{}"))) {
-			s.reader.length(s.current.field, s.text.bytes, s.text.runes)
+		if s.sizing && (s.current.take != takePresence || s.text.Bytes > int64(len("{}"))) {
+			s.reader.length(s.current.field, &s.text.Text)
 		}
 		s.sizing = false
 		s.afterValue()

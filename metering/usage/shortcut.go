@@ -1,6 +1,10 @@
 package usage
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/faregate/faregate/metering/tokens"
+)
 
 // The events of a stream differ in little: each is the one before with another
 // piece of text and another number. A shortcut remembers how what they share was
@@ -28,10 +32,11 @@ const (
 // path is a piece of a document that was read from a known place on.
 type path struct {
 	text  []byte
-	calls []call // what the reader heard of it, and the cutter
-	full  bool   // there were more
-	names []byte // the texts of the calls
-	base  int    // the offset where it began
+	calls []call        // what the reader heard of it, and the cutter
+	full  bool          // there were more
+	names []byte        // the texts of the calls
+	texts []tokens.Text // what others are made of
+	base  int           // the offset where it began
 	after place
 }
 
@@ -39,6 +44,12 @@ func (p *path) add(c call) {
 	if p.full = len(p.calls) == maxCalls; !p.full {
 		p.calls = append(p.calls, c)
 	}
+}
+
+func (p *path) addSample(piece []byte) {
+	from := len(p.names)
+	p.names = append(p.names, piece...)
+	p.add(call{kind: callSample, from: from, to: len(p.names)})
 }
 
 func (p *path) addCut(kind callKind, f field, at int) {
@@ -56,15 +67,14 @@ const (
 	callKey
 	callNull
 	callClose
+	callSample
 )
 
 type call struct {
 	kind     callKind
 	field    field
 	value    kind
-	from, to int // of names; from the path's start
-	bytes    int64
-	runes    int64
+	from, to int // of names; from the path's start; from of texts
 }
 
 // place is where a scanner is between two values, or at the start of a text.
@@ -205,12 +215,16 @@ func (p *path) record(s *scanner, text []byte, from, to int) bool {
 	if p.calls == nil {
 		p.calls = make([]call, 0, maxCalls/4)
 	}
-	p.text, p.calls, p.names, p.full = p.text[:0], p.calls[:0], p.names[:0], false
+	p.text, p.calls, p.names, p.texts, p.full = p.text[:0], p.calls[:0], p.names[:0], p.texts[:0], false
 	p.base = s.base + from
 	listener := &recorder{reader: s.reader, path: p}
 	s.reader = listener
 	if s.cuts.field != 0 {
 		s.cuts.log = p
+	}
+	if s.sample != nil {
+		s.sample.log = p
+		defer func() { s.sample.log = nil }()
 	}
 	s.feedFrom(text[:to], from)
 	s.reader, s.cuts.log = listener.reader, nil
@@ -232,7 +246,7 @@ func (p *path) take(s *scanner, base int) {
 		case callValue:
 			s.reader.value(c.field, c.value, p.names[c.from:c.to])
 		case callLength:
-			s.reader.length(c.field, c.bytes, c.runes)
+			s.reader.length(c.field, &p.texts[c.from])
 		case callComma:
 			s.cuts.comma(base + c.from)
 		case callKey:
@@ -241,6 +255,8 @@ func (p *path) take(s *scanner, base int) {
 			s.cuts.null(c.field, base+c.from)
 		case callClose:
 			s.cuts.close(base + c.from)
+		case callSample:
+			s.sample.add(p.names[c.from:c.to])
 		}
 	}
 	s.state, s.depth, s.current = p.after.state, p.after.depth, p.after.current
@@ -325,7 +341,8 @@ func (r *recorder) value(f field, k kind, text []byte) {
 	r.reader.value(f, k, text)
 }
 
-func (r *recorder) length(f field, bytes, runes int64) {
-	r.path.add(call{kind: callLength, field: f, bytes: bytes, runes: runes})
-	r.reader.length(f, bytes, runes)
+func (r *recorder) length(f field, text *tokens.Text) {
+	r.path.add(call{kind: callLength, field: f, from: len(r.path.texts)})
+	r.path.texts = append(r.path.texts, *text)
+	r.reader.length(f, text)
 }

@@ -113,6 +113,7 @@ func (m *Meter) endEvent() {
 	}
 	m.wasFinal = o.final
 	o.fresh, o.finishing = false, false
+	m.sample.keep()
 	m.data, m.headLength, m.kindLength = false, 0, 0
 	m.scanner.reset()
 }

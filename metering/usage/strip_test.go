@@ -109,8 +109,8 @@ func TestStripPassesLargeEventsUnedited(t *testing.T) {
 		if string(passed)+string(withheld) != edited+large+edited {
 			t.Errorf("client gets %d bytes, want %d", len(passed)+len(withheld), 2*len(edited)+len(large))
 		}
-		if report.OutputBytes != 3*maxStripped {
-			t.Errorf("%d bytes of output", report.OutputBytes)
+		if report.Output.Bytes != 3*maxStripped {
+			t.Errorf("%d bytes of output", report.Output.Bytes)
 		}
 	}
 }

@@ -1,0 +1,61 @@
+package caddymodule
+
+import (
+	"time"
+
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/tokens"
+	"github.com/faregate/faregate/metering/usage"
+)
+
+// countInput counts by our own means what a model was given to read. It takes up to
+// some tens of milliseconds, and is called where the count may be what is charged.
+type countInput func(tokens.Estimator) int64
+
+// estimator counts as the model does that was called. What the provider called it in its
+// answer, served, says that best; a deployment's name says nothing.
+func (s *settlement) estimator(served string) tokens.Estimator {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return tokens.For(served, s.attempt.Model, s.record.ModelRequested)
+}
+
+// estimate is what is charged where no usage was reported.
+func (s *settlement) estimate(a *answer) usage.Usage {
+	if s.free {
+		return usage.Usage{}
+	}
+	report := &a.report
+	estimator := s.estimator(report.Model)
+	estimate := usage.Usage{Units: report.Usage.Units}
+	if a.input != nil {
+		estimate.Input = a.input(estimator)
+	}
+	if a.meter != nil {
+		estimate.Output = a.meter.EstimateOutput(estimator)
+	} else {
+		estimate.Output = estimator.Answer(nil, &report.Output)
+	}
+	estimate.InputTotal, estimate.OutputTotal = estimate.Input, estimate.Output
+	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
+		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
+	}
+	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning && !s.noReasoning {
+		estimate = withHiddenReasoning(estimate, s.now().Sub(s.record.StartedAt))
+	}
+	return estimate
+}
+
+// hiddenReasoningSpeed is how many tokens a second a reasoning model is taken to
+// generate while it shows nothing: what the large ones do at least.
+const hiddenReasoningSpeed = 50
+
+// withHiddenReasoning allows for reasoning that a client which has left did not see
+// and that no usage reports any more: as much as the time had room for.
+func withHiddenReasoning(estimate usage.Usage, running time.Duration) usage.Usage {
+	hidden := max(int64(running.Seconds()*hiddenReasoningSpeed)-estimate.OutputTotal, 0)
+	estimate.OutputTotal += hidden
+	estimate.Output += hidden
+	estimate.Reasoning += hidden
+	return estimate
+}
