@@ -29,9 +29,21 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 		return nil, err
 	}
 	preferred = preferred.Or(ex.principal.Providers)
-	return ex.app.catalogues.selector.Load().Plan(model, upstream.Request{
-		Dialect: ex.dialect, Preferences: preferred, DataPolicy: ex.app.dataPolicy,
+	selector := ex.app.catalogues.selector.Load()
+	return selector.Plan(model, upstream.Request{
+		Dialect: ex.dialect, Preferences: preferred, DataPolicy: ex.app.dataPolicy, Affinity: ex.affinity(selector),
 	})
+}
+
+// affinity is a digest of the conversation that the request goes on with: its requests go
+// to the same provider key, where what they have in common is cached. Nothing of it is
+// kept but the digest, and that while the request lasts.
+func (ex *Exchange) affinity(selector *upstream.Selector) uint64 {
+	var space [dialect.MaxConversation]byte
+	told := ex.request.AppendConversation(space[:0], ex.header)
+	digest := selector.Affinity(ex.principal.AccountID, told)
+	clear(told)
+	return digest
 }
 
 // logHealth tells the operator what changes, as a refused key wants a new one.

@@ -74,6 +74,11 @@ func pooledProvider(t *testing.T, options string, keys ...string) (*simulator.Se
 
 var pooled = strings.Replace(chatJSON.body, "gpt-4.1-mini", "pooled", 1)
 
+// conversation makes the body of a chat one of another conversation.
+func conversation(body string, number int) string {
+	return strings.Replace(body, "{", fmt.Sprintf(`{"prompt_cache_key":"conversation %d",`, number), 1)
+}
+
 // keysShown are the keys that a provider was shown, in the order of requests.
 func keysShown(server *simulator.Server) []string {
 	var keys []string
@@ -305,8 +310,9 @@ func TestRequestsAreSharedOutByWeight(t *testing.T) {
 			to openai/gpt-4.1-mini weight 3 other/gpt-4.1-mini
 		}`})
 	const calls = 200
-	for range calls {
-		if got := g.call(chatJSON.path, strings.Replace(chatJSON.body, "gpt-4.1-mini", "shared", 1)); got.status != http.StatusOK {
+	for i := range calls {
+		pooled := conversation(pooled, i) // conversations are shared out, not their turns
+		if got := g.call(chatJSON.path, conversation(strings.Replace(chatJSON.body, "gpt-4.1-mini", "shared", 1), i)); got.status != http.StatusOK {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 		if got := g.call(chatJSON.path, pooled); got.status != http.StatusOK {

@@ -34,6 +34,12 @@ const (
 	chatVoice
 	chatEffort
 	chatThinkingType
+	chatMessage
+	chatRole
+	chatText
+	chatCacheKey
+	chatSession
+	chatUser
 )
 
 // chatRefusals are the members of chat completions that are not supported.
@@ -59,7 +65,7 @@ var chatBody = func() *place {
 	unknown := &place{field: chatUnknownInput}
 	part := &place{others: unknown, names: []member{
 		{text: "type", at: &place{field: chatPartType}},
-		{text: "text"},
+		{text: "text", at: &place{field: chatText}},
 		{text: "refusal"},
 		{text: "cache_control"},
 		{text: "image_url", at: &place{names: address, field: chatImage}},
@@ -72,15 +78,15 @@ var chatBody = func() *place {
 			{text: "file_url", at: &place{field: chatFileData}},
 		}, field: chatUnknownInput}},
 	}}
-	message := &place{others: unknown, names: []member{
-		{text: "role"},
+	message := &place{field: chatMessage, enters: true, others: unknown, names: []member{
+		{text: "role", at: &place{field: chatRole}},
 		{text: "name"},
 		{text: "tool_calls"},
 		{text: "tool_call_id"},
 		{text: "function_call"},
 		{text: "refusal"},
 		{text: "reasoning_content"},
-		{text: "content", at: &place{names: part.names, others: unknown, each: part}},
+		{text: "content", at: &place{field: chatText, names: part.names, others: unknown, each: part}},
 		{text: "audio", at: &place{names: []member{{text: "id", at: &place{field: chatAudio}}}}},
 	}}
 	tool := &place{field: chatTool, enters: true, names: []member{{text: "type", at: &place{field: chatToolType}}}}
@@ -106,6 +112,10 @@ var chatBody = func() *place {
 		{text: "tools", at: &place{each: tool}},
 		{text: "modalities", at: &place{field: chatModalities, each: &place{field: chatModality}}},
 		{text: "audio", at: &place{field: chatVoice}},
+		{text: "prompt_cache_key", at: &place{field: chatCacheKey}},
+		{text: "session_id", at: &place{field: chatSession}}, // OpenRouter
+		{text: "user", at: &place{field: chatUser}},
+		{text: "safety_identifier", at: &place{field: chatUser}},
 		{text: "reasoning_effort", at: &place{field: chatEffort}},
 		{text: "thinking", at: &place{names: []member{{text: "type", at: &place{field: chatThinkingType}}}}},
 	}}
@@ -151,6 +161,18 @@ func (r *Request) readChat() error {
 			return b.chatTool(end)
 		case chatToolType:
 			b.toolType, problem = b.string("tools.type", start, end, 64)
+		case chatMessage:
+			b.message(end)
+		case chatRole:
+			b.role(start, end)
+		case chatText:
+			b.headText(start, end)
+		case chatCacheKey:
+			b.name(&r.conversation.cacheKey, start, end)
+		case chatSession:
+			b.name(&r.conversation.session, start, end)
+		case chatUser:
+			b.name(&r.conversation.user, start, end)
 		case chatEffort:
 			r.NoReasoning = r.NoReasoning || b.prefix(start, end) == "none"
 		case chatThinkingType:

@@ -41,6 +41,9 @@ func (r *Request) readCompletions() error {
 		case completionsModel:
 			return b.modelName(start, end)
 		case completionsPrompt:
+			if r.conversation.heads == 0 {
+				b.headText(start, min(end, start+1+headEdge+1)) // it grows at its end
+			}
 			prompts, problem = b.prompts(start, end)
 		case completionsStream:
 			r.Stream, problem = b.boolean("stream", start, end)

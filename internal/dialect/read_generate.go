@@ -23,6 +23,9 @@ const (
 	generateModalities
 	generateModality
 	generateUnknown
+	generateContents
+	generateText
+	generateSystem
 )
 
 // googleContent is one of contents, and googleContents are they, as all of Google's
@@ -40,7 +43,7 @@ var googleContent, googleContents = func() (content, contents *place) {
 	part := &place{others: unknown}
 	parts := &place{others: unknown, each: part}
 	part.names = []member{
-		{text: "text"},
+		{text: "text", at: &place{field: generateText}},
 		{text: "thought"},
 		{text: "thoughtSignature", snake: "thought_signature"},
 		{text: "functionCall", snake: "function_call"},
@@ -52,7 +55,8 @@ var googleContent, googleContents = func() (content, contents *place) {
 	}
 	parts.names = part.names
 	content = &place{others: unknown, names: []member{{text: "parts", at: parts}, {text: "role"}}}
-	return content, &place{others: unknown, names: content.names, each: content}
+	turn := &place{field: generateContents, others: unknown, names: content.names}
+	return content, &place{others: unknown, names: content.names, each: turn}
 }()
 
 // generateBody is what is read of generateContent (ai.google.dev, api/generate-content).
@@ -65,7 +69,7 @@ var generateBody = func() *place {
 	return &place{names: []member{
 		{text: "model", at: &place{field: generateModel}},
 		{text: "contents", at: googleContents},
-		{text: "systemInstruction", snake: "system_instruction", at: googleContent},
+		{text: "systemInstruction", snake: "system_instruction", at: &place{field: generateSystem, enters: true, others: googleContent.others, names: googleContent.names}},
 		{text: "generationConfig", snake: "generation_config", at: &place{field: generateSettings, names: []member{
 			{text: "maxOutputTokens", snake: "max_output_tokens", at: &place{field: generateCap}},
 			{text: "candidateCount", snake: "candidate_count", at: &place{field: generateChoices}},
@@ -99,6 +103,7 @@ func (r *Request) readGenerate(rawQuery string) error {
 	b := &reading{request: r, scanner: scanner{snake: true}}
 	// Models that can draw or speak do so unless something else is asked for.
 	r.Reach = Reach{CacheWrite: true, OutputAudio: true, OutputImage: true}
+	instructions := false // the texts that are read are the system's
 	return b.scan(generateBody, func(f field, start, end int) (problem *Error) {
 		switch f {
 		case generateModel:
@@ -118,6 +123,16 @@ func (r *Request) readGenerate(rawQuery string) error {
 			r.ThinkingBudget, problem = b.integer("generationConfig.thinkingConfig.thinkingBudget", start, end, -1, maxOutputCap)
 			r.NoReasoning = r.ThinkingBudget == 0 && !b.null(start, end)
 			r.ThinkingBudget = max(r.ThinkingBudget, 0)
+		case generateSystem:
+			instructions = end < 0
+		case generateText:
+			if instructions {
+				b.systemText(start, end)
+			} else {
+				b.headText(start, end)
+			}
+		case generateContents:
+			r.conversation.begun = true // the first one is the user's
 		case generateTier:
 			r.ServiceTier, problem = b.enumerated("serviceTier", start, end)
 		case generateCached:

@@ -27,13 +27,17 @@ const (
 	messagesTool
 	messagesToolType
 	messagesMaxUses
+	messagesMessage
+	messagesText
+	messagesSystem
+	messagesUser
 )
 
 // messagesBody is what is read of POST /v1/messages (platform.claude.com,
 // api/messages, and the types of Anthropic's SDK 1.12).
 var messagesBody = func() *place {
 	part := &place{}
-	content := &place{each: part}
+	content := &place{field: messagesText, each: part}
 	source := &place{field: messagesSource, enters: true, names: []member{
 		{text: "type", at: &place{field: messagesSourceType}},
 		{text: "media_type", at: &place{field: messagesMediaType}},
@@ -45,17 +49,19 @@ var messagesBody = func() *place {
 		{text: "max_uses", at: &place{field: messagesMaxUses}},
 	}}
 	part.names = []member{
+		{text: "text", at: &place{field: messagesText}},
 		{text: "source", at: source},
 		{text: "tool", at: &place{names: []member{{text: "definition", at: tool}}}}, // of a tool_addition
 		{text: "content", at: content},                                              // of a tool's result
 		{text: "file_id", at: &place{field: messagesStored}},
 	}
-	message := &place{names: []member{{text: "content", at: content}}}
+	system := &place{field: messagesSystem, each: &place{names: append([]member{{text: "text", at: &place{field: messagesSystem}}}, part.names[1:]...)}}
+	message := &place{field: messagesMessage, names: []member{{text: "content", at: content}}}
 	edit := &place{names: []member{{text: "type", at: &place{field: messagesEditType}}}}
 	return &place{names: []member{
 		{text: "model", at: &place{field: messagesModel}},
 		{text: "messages", at: &place{each: message}},
-		{text: "system", at: content},
+		{text: "system", at: system},
 		{text: "stream", at: &place{field: messagesStream}},
 		{text: "max_tokens", at: &place{field: messagesCap}},
 		{text: "thinking", at: &place{field: messagesThinking, names: []member{
@@ -72,6 +78,7 @@ var messagesBody = func() *place {
 		{text: "compaction", at: &place{field: messagesCompaction}},
 		{text: "context_management", at: &place{names: []member{{text: "edits", at: &place{each: edit}}}}},
 		{text: "tools", at: &place{each: tool}},
+		{text: "metadata", at: &place{names: []member{{text: "user_id", at: &place{field: messagesUser}}}}},
 	}}
 }()
 
@@ -123,6 +130,14 @@ func (r *Request) readMessages(rawQuery string) error {
 			if strings.HasPrefix(b.prefix(start, end), "compact_") {
 				r.compacts()
 			}
+		case messagesMessage:
+			r.conversation.begun = true // the first message is the user's
+		case messagesText:
+			b.headText(start, end)
+		case messagesSystem:
+			b.systemText(start, end)
+		case messagesUser:
+			b.name(&r.conversation.user, start, end)
 		default:
 			return b.visitContent(f, start, end)
 		}

@@ -22,6 +22,12 @@ const (
 	responsesImage
 	responsesFile
 	responsesFileData
+	responsesItem
+	responsesRole
+	responsesText
+	responsesInstructions
+	responsesCacheKey
+	responsesUser
 )
 
 // responsesRefusals are the members of responses that are not supported.
@@ -43,13 +49,15 @@ var responsesBody = func() *place {
 		{text: "file_data", at: &place{field: responsesFileData}},
 		{text: "file_url", at: &place{field: responsesFileData}},
 	}}
-	content := &place{names: part.names, each: part}
+	part.names = append(part.names, member{text: "text", at: &place{field: responsesText}})
+	content := &place{field: responsesText, names: part.names, each: part}
 	tool := &place{field: responsesTool, enters: true, names: []member{
 		{text: "type", at: &place{field: responsesToolType}},
 		{text: "execution", at: &place{field: responsesToolExecution}},
 		{text: "tools", at: &place{each: &place{names: []member{{text: "type", at: &place{field: responsesNamespaceType}}}}}},
 	}}
-	item := &place{names: append([]member{
+	item := &place{field: responsesItem, enters: true, names: append([]member{
+		{text: "role", at: &place{field: responsesRole}},
 		{text: "type", at: &place{field: responsesItemType}},
 		{text: "content", at: content},
 		{text: "output", at: content},           // of a tool's result
@@ -57,7 +65,11 @@ var responsesBody = func() *place {
 	}, part.names...)}
 	return &place{names: []member{
 		{text: "model", at: &place{field: responsesModel}},
-		{text: "input", at: &place{each: item}},
+		{text: "input", at: &place{field: responsesText, each: item}},
+		{text: "instructions", at: &place{field: responsesInstructions}},
+		{text: "prompt_cache_key", at: &place{field: responsesCacheKey}},
+		{text: "user", at: &place{field: responsesUser}},
+		{text: "safety_identifier", at: &place{field: responsesUser}},
 		{text: "stream", at: &place{field: responsesStream}},
 		{text: "max_output_tokens", at: &place{field: responsesCap}},
 		{text: "max_tool_calls", at: &place{field: responsesToolCalls}},
@@ -112,6 +124,18 @@ func (r *Request) readResponses() error {
 			if b.prefix(start, end) == "item_reference" {
 				return unsupported("input.type item_reference", becauseStored)
 			}
+		case responsesItem:
+			b.message(end)
+		case responsesRole:
+			b.role(start, end)
+		case responsesText:
+			b.headText(start, end)
+		case responsesInstructions:
+			b.systemText(start, end)
+		case responsesCacheKey:
+			b.name(&r.conversation.cacheKey, start, end)
+		case responsesUser:
+			b.name(&r.conversation.user, start, end)
 		case responsesImage:
 			b.mediaAddress(start, end)
 		case responsesFileData:

@@ -58,6 +58,8 @@ type Request struct {
 	standardCap    int64 // what the operation generates where the caller does not say
 	toolCallsAdded bool  // responses: max_tool_calls is ours
 
+	conversation conversation
+
 	body   []byte
 	places places
 }

@@ -1,32 +1,38 @@
 package upstream
 
 import (
+	"encoding/binary"
 	"math"
 
 	"golang.org/x/crypto/blake2b"
 )
 
-// AffinityOf makes a digest of what tells a conversation: the account's id, so that
-// accounts do not meet, and what the caller names it by, or its beginning. It is the
-// same on all nodes, never 0, and cannot be turned back.
-func AffinityOf(parts ...string) uint64 {
-	hash, err := blake2b.New(8, nil)
-	if err != nil {
-		panic(err) // only for impossible sizes
+// Affinity makes a digest of what tells a conversation: the account's id, so that
+// accounts do not meet, and what the caller names it by, or pieces of its beginning; 0,
+// for none, where there are none. It is the same on all gateways of one configuration,
+// and cannot be turned back without the providers' keys.
+func (s *Selector) Affinity(accountID string, conversation []byte) uint64 {
+	if len(conversation) == 0 {
+		return 0
 	}
-	var length [8]byte
-	for _, part := range parts {
-		for i := range length {
-			length[i] = byte(len(part) >> (8 * i))
+	told := blake2b.Sum256(conversation)
+	var space [3 * blake2b.Size256]byte
+	text := append(append(append(space[:0], s.affinityKey[:]...), told[:]...), accountID...)
+	sum := blake2b.Sum256(text)
+	return max(binary.BigEndian.Uint64(sum[:]), 1)
+}
+
+// affinityKeyOf makes the key of all digests out of a secret that gateways share: the
+// first provider key that there is.
+func affinityKeyOf(providers []*Provider) [blake2b.Size256]byte {
+	for _, provider := range providers {
+		for _, credential := range provider.credentials {
+			if secret := credential.key.secret; secret != "" {
+				return blake2b.Sum256([]byte("faregate affinity\x00" + provider.Name + "\x00" + secret))
+			}
 		}
-		_, _ = hash.Write(length[:])
-		_, _ = hash.Write([]byte(part))
 	}
-	var digest uint64
-	for _, b := range hash.Sum(nil) {
-		digest = digest<<8 | uint64(b)
-	}
-	return max(digest, 1)
+	return [blake2b.Size256]byte{} // none is shared: all that could be known of it is in memory anyway
 }
 
 // mix spreads the bits of a number over all of another (splitmix64's finaliser).

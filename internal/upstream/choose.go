@@ -33,10 +33,10 @@ type choice struct {
 // weighed is a candidate that can be asked now.
 type weighed struct {
 	index int32
-	// recovered is the share that grows after a cool-down.
-	recovered uint32
-	weight    uint64 // as it is now
-	running   int64
+	// share is what recovery, rate limits and requests under way leave of its weight, of
+	// fullShare.
+	share   uint32
+	running int64
 }
 
 // choose looks at all candidates of the plan once.
@@ -70,7 +70,7 @@ func (p *Plan) choose(now int64) choice {
 				if stage < best {
 					best, able = stage, able[:0]
 				}
-				able = append(able, weighed{int32(index), fullShare, uint64(c.weight), c.key.running.Load()})
+				able = append(able, weighed{int32(index), fullShare, c.key.running.Load()})
 				continue
 			}
 			worst, recovered, until, refused := c.at(now)
@@ -83,8 +83,8 @@ func (p *Plan) choose(now int64) choice {
 				if stage < best {
 					best, able = stage, able[:0]
 				}
-				weight := uint64(c.weight) * uint64(c.state.limitShare(now)) / fullShare * uint64(recovered) / fullShare
-				able = append(able, weighed{int32(index), recovered, max(1, weight), c.key.running.Load()})
+				share := max(1, recovered*c.state.limitShare(now)/fullShare)
+				able = append(able, weighed{int32(index), share, c.key.running.Load()})
 			default:
 				result.left = true
 				if !refused {
@@ -164,27 +164,33 @@ func (p *Plan) weigh(able []weighed) choice {
 	if len(able) == 1 {
 		return choice{candidate: int(able[0].index)}
 	}
+	p.lowerOverloaded(able)
 	if p.affinity != 0 {
 		if index := p.home(able); index >= 0 {
 			return choice{candidate: index}
 		}
 	}
-	p.lowerOverloaded(able)
 	total := uint64(0)
 	for i := range able {
-		total += able[i].weight
+		total += p.weightOf(&able[i])
 	}
 	drawn, _ := bits.Mul64(p.selector.health.random(), total)
 	for i := range able {
-		if drawn < able[i].weight {
+		weight := p.weightOf(&able[i])
+		if drawn < weight {
 			return choice{candidate: int(able[i].index)}
 		}
-		drawn -= able[i].weight
+		drawn -= weight
 	}
 	return choice{candidate: int(able[len(able)-1].index)}
 }
 
-// lowerOverloaded lowers the weights of keys at which far more requests run than at
+// weightOf is a candidate's weight as it is now.
+func (p *Plan) weightOf(w *weighed) uint64 {
+	return max(1, uint64(p.routes.candidates[w.index].weight)*uint64(w.share)/fullShare)
+}
+
+// lowerOverloaded lowers the shares of keys at which far more requests run than at
 // the others, for their weights: those hang. What differs by chance, or as one provider
 // is some times slower than another, stays: weights are to hold.
 func (p *Plan) lowerOverloaded(able []weighed) {
@@ -202,20 +208,20 @@ func (p *Plan) lowerOverloaded(able []weighed) {
 		weight := int64(p.routes.candidates[able[i].index].weight)
 		due := (running - able[i].running) * weight / (total - weight)
 		if most := farMore*due + someInFlight; able[i].running > most {
-			able[i].weight = max(1, able[i].weight*uint64(most)/uint64(able[i].running))
+			able[i].share = uint32(max(1, int64(able[i].share)*most/able[i].running))
 		}
 	}
 }
 
-// home is the key that the conversation has by weighted rendezvous. Conversations come
-// back to a recovered key as its share grows, always the same first.
+// home is the key that the conversation has by weighted rendezvous. As a key's share
+// falls, conversations leave it, and as it grows they come back, the same ones first.
 func (p *Plan) home(able []weighed) int {
 	chosen, highest := -1, 0.0
 	for i := range able {
-		if recovered := able[i].recovered; recovered < fullShare && uint32(mix(p.affinity)%fullShare) >= recovered {
+		c := &p.routes.candidates[able[i].index]
+		if share := able[i].share; share < fullShare && uint32(mix(p.affinity+c.key.spread)%fullShare) >= share {
 			continue
 		}
-		c := &p.routes.candidates[able[i].index]
 		if score := rendezvous(p.affinity, c.key.spread, float64(c.weight), highest); score > highest {
 			chosen, highest = int(able[i].index), score
 		}

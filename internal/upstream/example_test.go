@@ -43,7 +43,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	plan, err := selector.Plan(model, upstream.Request{Dialect: dialect.OpenAI, Affinity: upstream.AffinityOf("account-1", "conversation-7")})
+	plan, err := selector.Plan(model, upstream.Request{Dialect: dialect.OpenAI, Affinity: selector.Affinity("account-1", []byte("conversation-7"))})
 	if err != nil {
 		fmt.Println(err)
 		return

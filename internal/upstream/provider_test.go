@@ -172,17 +172,30 @@ func TestResults(t *testing.T) {
 }
 
 func TestAffinityDigests(t *testing.T) {
-	seen := map[uint64]string{}
-	for _, parts := range [][]string{{}, {""}, {"", ""}, {"a"}, {"a", "b"}, {"ab"}, {"ab", ""}, {"", "ab"}, {"b", "a"}} {
-		digest := AffinityOf(parts...)
-		if other, twice := seen[digest]; twice || digest == 0 || digest != AffinityOf(parts...) {
-			t.Errorf("%q has the digest of %s: %d", parts, other, digest)
-		}
-		seen[digest] = fmt.Sprint(parts)
+	selectorOf := func(secrets ...string) *Selector {
+		w := newWorld(t, 1)
+		w.configure(SelectorOptions{}, []Target{to(house("one", ProviderOptions{Secrets: secrets}), "x")})
+		return w.selector
 	}
-	// All nodes, of all versions, must agree on it.
-	if got := AffinityOf("account", "conversation"); got != 0xb6f7fe81c33d6363 {
-		t.Errorf("the digest is another: %#x", got)
+	selector, seen := selectorOf("s1"), map[uint64]string{}
+	for _, told := range [][2]string{{"", "a"}, {"a", "b"}, {"ab", "b"}, {"a", "bb"}, {"b", "a"}} {
+		digest := selector.Affinity(told[0], []byte(told[1]))
+		if other, twice := seen[digest]; twice || digest == 0 || digest != selector.Affinity(told[0], []byte(told[1])) {
+			t.Errorf("%q has the digest of %s: %d", told, other, digest)
+		}
+		seen[digest] = fmt.Sprint(told)
+	}
+	if selector.Affinity("account", nil) != 0 {
+		t.Error("no conversation has a digest")
+	}
+	// All gateways of a configuration, and all versions, must agree on it, and nobody without
+	// its keys can.
+	digest := func(s *Selector) uint64 { return s.Affinity("account", []byte("conversation")) }
+	if a, b, c := digest(selectorOf("s1")), digest(selectorOf("s1", "s2")), digest(selectorOf("s2")); a != 0xb52c5045c668fbde || a != b || a == c {
+		t.Errorf("digests %#x, %#x and, with another key, %#x", a, b, c)
+	}
+	if n := testing.AllocsPerRun(100, func() { digest(selector) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 	if got := fingerprint("openai", "sk-1"); got != 0x83e5d8fbef4f96da {
 		t.Errorf("the fingerprint is another: %#x", got)

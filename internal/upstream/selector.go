@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/crypto/blake2b"
+
 	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 )
@@ -26,6 +28,8 @@ type Selector struct {
 	options SelectorOptions
 	states  map[*Provider]providerStates
 	book    *Catalogue
+	// affinityKey is the key of conversations' digests.
+	affinityKey [blake2b.Size256]byte
 }
 
 // NewSelector makes the selector of a catalogue. It takes over what the Health knows
@@ -40,7 +44,10 @@ func NewSelector(catalogue *Catalogue, health *Health, options SelectorOptions) 
 	if options.QueuePatience == 0 {
 		options.QueuePatience = 2 * time.Second
 	}
-	return &Selector{health: health, options: options, states: health.adopt(catalogue.providers), book: catalogue}
+	return &Selector{
+		health: health, options: options, states: health.adopt(catalogue.providers), book: catalogue,
+		affinityKey: affinityKeyOf(catalogue.providers),
+	}
 }
 
 // Request is what selection has to know of a request.
@@ -49,7 +56,7 @@ type Request struct {
 	Dialect dialect.Dialect
 	// Translatable are other dialects that the request can be sent in.
 	Translatable []dialect.Dialect
-	// Affinity is a digest of the conversation, see AffinityOf; 0 for none.
+	// Affinity is the Selector's digest of the conversation; 0 for none.
 	Affinity    uint64
 	Preferences preferences.Providers
 	// DataPolicy is the strictest of what operator, account and key require.

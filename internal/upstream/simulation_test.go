@@ -265,7 +265,7 @@ func TestSimulatedConversations(t *testing.T) {
 		var turn func(conversation int)
 		turn = func(conversation int) {
 			s.requests++
-			s.attempt(s.plan(Request{Affinity: AffinityOf("account", string(rune(conversation)))}), func(key int) {
+			s.attempt(s.plan(Request{Affinity: s.selector.Affinity("account", []byte(string(rune(conversation))))}), func(key int) {
 				answeredBy[conversation] = append(answeredBy[conversation], key)
 				if len(answeredBy[conversation]) < turns {
 					s.after(time.Duration(s.dice.ExpFloat64()*25e9), func() { turn(conversation) })
@@ -333,51 +333,66 @@ func TestSimulatedFewErrors(t *testing.T) {
 	t.Logf("%d requests, %d retries, %d changes", s.requests, s.retries, len(s.world.events))
 }
 
-// A key that answers a hundred times slower does not collect all requests.
-func TestSimulatedHangingKey(t *testing.T) {
-	s := newSimulation(t, 17, 1, 1, 1, 1)
-	most := 0
-	s.begun = func(int) { most = max(most, s.running[0]) }
-	s.answer = func(key int) (Outcome, time.Duration) {
-		if key == 0 {
-			return Outcome{Result: Succeeded}, 100 * time.Second
+// conversing is a request of one of many conversations, or of none.
+func (s *simulation) conversing(affinity bool) func() Request {
+	return func() Request {
+		if affinity {
+			return Request{Affinity: 1 + s.dice.Uint64N(2000)}
 		}
-		return Outcome{Result: Succeeded}, s.usual()
+		return Request{}
 	}
-	s.run(100, 5*time.Minute, none)
-	// By weight alone 25 a second would make 2,500.
-	if most > 1000 {
-		t.Errorf("%d requests hung at once", most)
+}
+
+// A key that answers a hundred times slower does not collect all requests, also where
+// conversations want to stay.
+func TestSimulatedHangingKey(t *testing.T) {
+	for _, affinity := range []bool{false, true} {
+		s := newSimulation(t, 17, 1, 1, 1, 1)
+		most := 0
+		s.begun = func(int) { most = max(most, s.running[0]) }
+		s.answer = func(key int) (Outcome, time.Duration) {
+			if key == 0 {
+				return Outcome{Result: Succeeded}, 100 * time.Second
+			}
+			return Outcome{Result: Succeeded}, s.usual()
+		}
+		s.run(100, 5*time.Minute, s.conversing(affinity))
+		// By weight alone 25 a second would make 2,500.
+		if most > 1000 {
+			t.Errorf("affinity %v: %d requests hung at once", affinity, most)
+		}
+		t.Logf("affinity %v: %d of %d hung, %d at once", affinity, s.asked[0], s.requests, most)
 	}
-	t.Logf("%d of %d hung, %d at once", s.asked[0], s.requests, most)
 }
 
 // The first key may take a tenth of the others. Its provider says so in each answer,
 // and refuses what is too much.
 func TestSimulatedRateLimits(t *testing.T) {
-	s := newSimulation(t, 19, 1, 1, 1, 1)
-	limits := []float64{300, 3000, 3000, 3000} // requests a minute
-	left := append([]float64(nil), limits...)
-	at := s.now
-	refused := 0
-	s.answer = func(key int) (Outcome, time.Duration) {
-		for i := range left {
-			left[i] = min(limits[i], left[i]+s.now.Sub(at).Minutes()*limits[i])
+	for _, affinity := range []bool{false, true} {
+		s := newSimulation(t, 19, 1, 1, 1, 1)
+		limits := []float64{300, 3000, 3000, 3000} // requests a minute
+		left := append([]float64(nil), limits...)
+		at := s.now
+		refused := 0
+		s.answer = func(key int) (Outcome, time.Duration) {
+			for i := range left {
+				left[i] = min(limits[i], left[i]+s.now.Sub(at).Minutes()*limits[i])
+			}
+			at = s.now
+			if left[key] < 1 {
+				refused++
+				return Outcome{Result: RateLimited, Wait: time.Duration((1 - left[key]) / limits[key] * 60e9)}, 20 * time.Millisecond
+			}
+			left[key]--
+			full := s.now.Add(time.Duration((limits[key] - left[key]) / limits[key] * 60e9))
+			return Outcome{Result: Succeeded, Limits: dialect.ProviderLimits{
+				Requests: dialect.Allowance{Known: true, Limit: int64(limits[key]), Remaining: int64(left[key]), Reset: full},
+			}}, s.usual()
 		}
-		at = s.now
-		if left[key] < 1 {
-			refused++
-			return Outcome{Result: RateLimited, Wait: time.Duration((1 - left[key]) / limits[key] * 60e9)}, 20 * time.Millisecond
+		s.run(100, 5*time.Minute, s.conversing(affinity))
+		if s.errors > 0 || refused > 20 || s.asked[0] < 1300 {
+			t.Errorf("affinity %v: %d errors; %d of %d refused; the small key got %d", affinity, s.errors, refused, s.requests, s.asked[0])
 		}
-		left[key]--
-		full := s.now.Add(time.Duration((limits[key] - left[key]) / limits[key] * 60e9))
-		return Outcome{Result: Succeeded, Limits: dialect.ProviderLimits{
-			Requests: dialect.Allowance{Known: true, Limit: int64(limits[key]), Remaining: int64(left[key]), Reset: full},
-		}}, s.usual()
+		t.Logf("affinity %v: %d requests, %d refused, by key %v", affinity, s.requests, refused, s.asked)
 	}
-	s.run(100, 5*time.Minute, none)
-	if s.errors > 0 || refused > 20 || s.asked[0] < 1300 {
-		t.Errorf("%d errors; %d of %d refused; the small key got %d", s.errors, refused, s.requests, s.asked[0])
-	}
-	t.Logf("%d requests, %d refused, by key %v", s.requests, refused, s.asked)
 }

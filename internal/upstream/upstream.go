@@ -14,7 +14,7 @@
 //	model, err := catalogue.Find("gpt-5.4-mini")                          // per request
 //	plan, err := selector.Plan(model, upstream.Request{
 //		Dialect:     dialect.OpenAI,
-//		Affinity:    upstream.AffinityOf(accountID, conversation),
+//		Affinity:    selector.Affinity(accountID, conversation),
 //		Preferences: preferences.Or(ofTheKey),
 //		DataPolicy:  preferences.Strictest(operators, accounts, keys),
 //	})
