@@ -4,6 +4,7 @@
 #   ./xcaddy.sh               builds ./caddy with this plugin in it
 #   ./xcaddy.sh run           starts a demo on loopback: no provider key needed (run --help says more)
 #   ./xcaddy.sh test          installs what the tests need, then runs every check
+#   ./xcaddy.sh test-tools    calls the gateway by codex, claude, gemini and opencode, which it installs (1.1 GB)
 #
 # GOFLAGS, GOPROXY and the like are respected. To change a version, change it
 # here and run the script: it moves internal/tools/build/go.mod along.
@@ -74,6 +75,7 @@ install_for_tests() {
 	command -v gcc >/dev/null || packages+=(gcc libc6-dev) # Go's race detector links with it
 	command -v node >/dev/null || packages+=(nodejs)       # the providers' own SDKs are the end-to-end clients
 	command -v npm >/dev/null || packages+=(npm)           # installs those SDKs
+	command -v curl >/dev/null || packages+=(curl)         # a client of docs/clients.md
 	# the store's tests start a server of their own; Debian keeps its programs out of the path
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || packages+=(postgresql)
 	if ((${#packages[@]})); then
@@ -88,11 +90,29 @@ install_for_tests() {
 	node=${node#v}
 	((${node%%.*} >= NODE_MINIMUM)) || fail "node $node is too old for the official SDKs; $NODE_MINIMUM or newer is needed"
 
-	# node_modules keeps a copy of the lock file that it was installed from.
-	if ! cmp -s internal/e2e/package-lock.json internal/e2e/node_modules/.installed-lock; then
-		say "npm: the official SDKs at their pinned versions, into internal/e2e/node_modules"
-		(cd internal/e2e && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed-lock)
-	fi
+	npm_packages internal/e2e "the official SDKs and the AI SDK"
+}
+
+# npm_packages installs what a lock file pins. node_modules keeps a copy of the
+# lock file that it was installed from.
+npm_packages() { # directory description
+	cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock" && return
+	say "npm: $2 at their pinned versions, into $1/node_modules"
+	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+	cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
+}
+
+# test_tools runs the command-line tools of docs/clients.md against ./caddy.
+test_tools() {
+	local home=internal/e2e/tools
+	install_for_tests
+	npm_packages "$home" "the command-line tools"
+	# Their programs came with the packages; these scripts only put them in place.
+	(cd "$home/node_modules/@anthropic-ai/claude-code" && node install.cjs)
+	(cd "$home/node_modules/opencode-ai" && node postinstall.mjs)
+	build_if_changed
+	say "codex, claude, gemini and opencode"
+	go test -count=1 -v -run '^TestCommandLineTools$' ./internal/e2e -tools
 }
 
 # same_versions proves that xcaddy put the versions of go.mod into ./caddy.
@@ -115,6 +135,7 @@ check() {
 	go mod tidy -diff || fail "go.mod is not tidy; run: go mod tidy"
 	say "go vet"
 	go vet ./...
+	go vet -C internal/e2e/goclients .
 	say "golangci-lint $GOLANGCI_LINT_VERSION"
 	"$(tool github.com/golangci/golangci-lint/v2 "$GOLANGCI_LINT_VERSION" github.com/golangci/golangci-lint/v2/cmd/golangci-lint)" run ./...
 	build_if_changed
@@ -137,11 +158,12 @@ check() {
 
 usage() {
 	cat <<'EOF'
-usage: ./xcaddy.sh [build|run|test]
+usage: ./xcaddy.sh [build|run|test|test-tools]
 
-  ./xcaddy.sh        builds ./caddy with this plugin in it
-  ./xcaddy.sh run    starts a demo on loopback: no provider key needed (run --help says more)
-  ./xcaddy.sh test   installs what the tests need, then runs every check
+  ./xcaddy.sh             builds ./caddy with this plugin in it
+  ./xcaddy.sh run         starts a demo on loopback: no provider key needed (run --help says more)
+  ./xcaddy.sh test        installs what the tests need, then runs every check
+  ./xcaddy.sh test-tools  calls the gateway by codex, claude, gemini and opencode, which it installs (1.1 GB)
 EOF
 }
 
@@ -153,5 +175,6 @@ case ${1-} in
 	'' | build) build ;;
 	run) shift; run "$@" ;;
 	test) check ;;
+	test-tools) test_tools ;;
 	*) usage >&2; fail "there is no use called $1" ;;
 esac

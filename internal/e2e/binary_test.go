@@ -108,6 +108,31 @@ func requireSDKs(t *testing.T) {
 	}
 }
 
+const goClientsModule = "goclients"
+
+var goClients = sync.OnceValues(func() (string, error) {
+	built, err := filepath.Abs(filepath.Join(repository, ".build", "goclients"))
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // a first build is of some 400 packages
+	defer cancel()
+	if said, err := exec.CommandContext(ctx, "go", "build", "-C", goClientsModule, "-buildvcs=false", "-o", built, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the clients in Go: %w\n%s", err, said)
+	}
+	return built, nil
+})
+
+// requireGoClients returns the program that calls through the SDKs for Go.
+func requireGoClients(t *testing.T) string {
+	t.Helper()
+	path, err := goClients()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func readJSON(t *testing.T, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(path)

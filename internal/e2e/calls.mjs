@@ -26,9 +26,9 @@ export async function answerCalls(perform) {
       await perform(call, view, counted);
     } catch (error) {
       view.error = {
-        class: error?.constructor?.name,
+        class: error?.name?.startsWith('AI_') ? error.name : error?.constructor?.name,
         status: error?.status ?? 0,
-        code: String(error?.code ?? ''),
+        code: String(error?.code ?? error?.data?.error?.code ?? ''),
         type: error?.type ?? '',
         request_id: error?.requestID ?? '',
         message: String(error?.message),

@@ -48,6 +48,7 @@ func plain(input, output int64) counts {
 var prices = map[string]map[string]string{
 	"gpt-4.1-mini":             {"input": "0.40", "cache_read": "0.10", "output": "1.60"},
 	"gpt-4o-mini":              {"input": "0.15", "cache_read": "0.075", "output": "0.60"},
+	"gpt-5.5":                  {"input": "5.00", "cache_read": "0.50", "output": "30.00"},
 	"gpt-5 priority":           {"input": "2.50", "cache_read": "0.25", "output": "20.00"},
 	"gpt-audio-1.5":            {"input": "2.50", "input_audio": "32.00", "output": "10.00", "output_audio": "64.00"},
 	"o4-mini":                  {"input": "1.10", "cache_read": "0.275", "output": "4.40"},

@@ -72,7 +72,7 @@ func (v view) usage(t *testing.T, name string) int64 {
 	return int64(number)
 }
 
-// sdk is a Node process that calls through one of the official SDKs.
+// sdk is a process that calls through an SDK.
 type sdk struct {
 	t       *testing.T
 	name    string
@@ -81,12 +81,18 @@ type sdk struct {
 	process *exec.Cmd
 }
 
-// startSDK starts openai, anthropic or google with the customer's key.
+// startSDK starts openai, anthropic, google, aisdk, all by a script for Node, or go,
+// which is all official SDKs for Go, with the customer's key.
 func startSDK(t *testing.T, name string, c *customer) *sdk {
 	t.Helper()
-	requireSDKs(t)
 	var said bytes.Buffer // read only after the process has ended
-	s := &sdk{t: t, name: name, process: exec.Command("node", name+".mjs")}
+	s := &sdk{t: t, name: name}
+	if name == "go" {
+		s.process = exec.Command(requireGoClients(t))
+	} else {
+		requireSDKs(t)
+		s.process = exec.Command("node", name+".mjs")
+	}
 	s.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "BASE_URL=" + c.url, "API_KEY=" + c.secret}
 	s.process.Stderr = &said
 	input, err := s.process.StdinPipe()
@@ -107,7 +113,7 @@ func startSDK(t *testing.T, name string, c *customer) *sdk {
 		killer := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 		defer killer.Stop()
 		if err := s.process.Wait(); err != nil {
-			t.Errorf("%s.mjs ended with %v\n%s", name, err, said.String())
+			t.Errorf("%s ended with %v\n%s", name, err, said.String())
 		}
 	})
 	return s
@@ -128,16 +134,16 @@ func (s *sdk) call(c call) view {
 		s.t.Fatal(err)
 	}
 	if _, err := s.input.Write(append(line, '\n')); err != nil {
-		s.t.Fatalf("%s.mjs: %v", s.name, err)
+		s.t.Fatalf("%s: %v", s.name, err)
 	}
 	hung := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 	defer hung.Stop()
 	if !s.output.Scan() {
-		s.t.Fatalf("%s.mjs ended without an answer to %s: %v", s.name, line, s.output.Err())
+		s.t.Fatalf("%s ended without an answer to %s: %v", s.name, line, s.output.Err())
 	}
 	var v view
 	if err := json.Unmarshal(s.output.Bytes(), &v); err != nil {
-		s.t.Fatalf("%s.mjs said %s: %v", s.name, s.output.Text(), err)
+		s.t.Fatalf("%s said %s: %v", s.name, s.output.Text(), err)
 	}
 	return v
 }

@@ -19,7 +19,7 @@ const (
 type turn struct {
 	client    string // as startSDK takes it
 	do        string
-	provider  string // of the AI SDK
+	provider  string // of the AI SDK, or which SDK for Go
 	model     string
 	operation string
 	dialect   string
@@ -42,6 +42,10 @@ var turns = []turn{
 	{"aisdk", "turn", "google", "gemini-2.5-flash", "generate_content", "google", "google", "stop", toolTokens, 0},
 	{"aisdk", "turn", "xai", "grok-4-fast", "chat", "openai", "xai", "stop", toldTokens, 0},
 	{"aisdk", "turn", "openai-compatible", "house/large", "chat", "openai", "house", "stop", toldTokens, 0},
+	{"go", "turn", "openai", "gpt-4.1-mini", "chat", "openai", "openai", "stop", toldTokens, 0},
+	{"go", "turn", "openai.responses", "gpt-4.1-mini", "responses", "openai", "openai", "completed", toldTokens, 0},
+	{"go", "turn", "anthropic", "claude-haiku-4-5", "messages", "anthropic", "anthropic", "end_turn", toldTokens, 0},
+	{"go", "turn", "google", "gemini-2.5-flash", "generate_content", "google", "google", "STOP", toolTokens, 0},
 }
 
 // A turn as an application has it: the model calls a tool, the client runs it and
