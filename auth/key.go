@@ -25,6 +25,8 @@ type Key struct {
 	Rates limits.Rates
 	// Addresses is from where the key may be used; empty allows every address.
 	Addresses limits.AddressList
+	// OnDisconnect goes before what is configured for the provider.
+	OnDisconnect OnDisconnect
 	// Providers are preferred where a request says nothing else. Their data policy is
 	// required beside the account's.
 	Providers preferences.Providers

@@ -29,6 +29,8 @@ type Principal struct {
 	// Providers are preferred where a request says nothing else. Their data policy is the
 	// stricter of the key's and its account's.
 	Providers preferences.Providers
+	// OnDisconnect goes before what is configured for the provider.
+	OnDisconnect OnDisconnect
 }
 
 // AllowsModel tells whether the key may call the model of this name. A pattern is

@@ -161,7 +161,7 @@ func (v *Verifier) ask(ctx context.Context, hash Hash, generation uint64) (*entr
 	found := &entry{
 		principal: &Principal{
 			AccountID: account.ID, KeyID: key.ID, KeyName: key.Name, Group: account.Group, Models: key.Models,
-			ExactCaps: key.ExactCaps, Rates: key.Rates, Addresses: key.Addresses,
+			ExactCaps: key.ExactCaps, Rates: key.Rates, Addresses: key.Addresses, OnDisconnect: key.OnDisconnect,
 			Providers: key.Providers.Or(preferences.Providers{DataPolicy: account.DataPolicy}),
 		},
 		suspended: account.Status != StatusActive,

@@ -69,6 +69,10 @@ type App struct {
 	// no_training, retains or unknown. Default: unknown, nothing.
 	DataPolicy string `json:"data_policy,omitempty"`
 
+	// How many answers may be read on at once after their clients have left; further ones
+	// are cancelled. Default: 1000.
+	Drains int `json:"drains,omitempty"`
+
 	// A price file, whose prices take precedence over those that come with Faregate.
 	// It is read again when it changes. Default: none.
 	Prices string `json:"prices,omitempty"`
@@ -86,6 +90,7 @@ type App struct {
 	prices     *price.Source
 	catalogues *catalogues
 	transports map[*upstream.Provider]*http.Transport
+	leaving    map[*upstream.Provider]leavingRules
 	dataPolicy preferences.DataPolicy // that providers must have
 	simulators []*simulatorServer
 
@@ -164,6 +169,9 @@ func (a *App) check() error {
 	if err := a.checkLimits(); err != nil {
 		return err
 	}
+	if err := a.checkDrains(); err != nil {
+		return err
+	}
 	var err error
 	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
 		return err
@@ -177,6 +185,7 @@ func (a *App) check() error {
 // buildCatalogue makes the providers and models that requests are planned with.
 func (a *App) buildCatalogue() error {
 	a.transports = make(map[*upstream.Provider]*http.Transport)
+	a.leaving = make(map[*upstream.Provider]leavingRules)
 	var providers []*upstream.Provider
 	for i := range a.Providers {
 		configured := &a.Providers[i]
@@ -189,6 +198,7 @@ func (a *App) buildCatalogue() error {
 		}
 		providers = append(providers, provider)
 		a.transports[provider] = newTransport(provider.Private)
+		a.leaving[provider] = configured.leavingRules()
 	}
 	if len(providers) == 0 {
 		return errNoProvider

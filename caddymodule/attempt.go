@@ -20,9 +20,6 @@ import (
 )
 
 const (
-	// drainPatience is how long an answer is still read for its usage after the
-	// client has left.
-	drainPatience = 60 * time.Second
 	// errorBodyPatience bounds the wait for the rest of a provider's error.
 	errorBodyPatience = 5 * time.Second
 	// maxErrorBody bounds what is read of a provider's error.
@@ -48,7 +45,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	// The provider's request has a life of its own: the client's leaving must not
 	// end it before the usage is known, unless that is what is wanted.
 	ctx, cancel := context.WithCancel(context.Background())
-	leaving := watchClient(ex, cancel)
+	leaving := ex.watchClient(target.Provider, cancel)
 	request, err := t.providerRequest(ctx, ex, r, target, payload, sending)
 	if err != nil {
 		leaving.stop()
@@ -78,7 +75,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	body := &responseBody{
 		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
 		call: call, limits: dialect.ReadProviderLimits(response.Header, t.app.now()),
-		status: response.StatusCode, length: response.ContentLength, drains: ex.drains, streams: ex.request.Stream,
+		status: response.StatusCode, length: response.ContentLength, streams: ex.request.Stream,
 	}
 	framing, ok := framingOf(response.Header.Get("Content-Type"), ex.operation.AnswersRaw())
 	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
@@ -189,28 +186,6 @@ func framingOf(contentType string, raw bool) (usage.Framing, bool) {
 	}
 	return usage.Raw, raw && (strings.HasPrefix(mediaType, "audio/") || strings.HasPrefix(mediaType, "text/") ||
 		mediaType == "application/octet-stream" || mediaType == "application/x-subrip")
-}
-
-// clientWatch ends a provider's request when the client has left.
-type clientWatch struct{ stops []func() bool }
-
-func (w *clientWatch) stop() {
-	for _, stop := range w.stops {
-		stop()
-	}
-}
-
-// watchClient cancels a stream at once, and after drainPatience what drains.
-func watchClient(ex *Exchange, cancel context.CancelFunc) *clientWatch {
-	if !ex.drains {
-		return &clientWatch{stops: []func() bool{context.AfterFunc(ex.client, cancel)}}
-	}
-	patience, expire := context.WithCancel(context.Background())
-	stopLeaving := context.AfterFunc(ex.client, func() {
-		timer := time.AfterFunc(drainPatience, cancel)
-		context.AfterFunc(patience, func() { timer.Stop() })
-	})
-	return &clientWatch{stops: []func() bool{stopLeaving, func() bool { expire(); return true }}}
 }
 
 func (t *Transport) logFailure(ex *Exchange, target upstream.Attempt, failed *failure) {

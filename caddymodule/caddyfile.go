@@ -40,6 +40,10 @@ func init() {
 //			data_policy zdr|no_training|retains|unknown
 //			insecure
 //			private
+//			on_disconnect [cancel|drain|default] {
+//				time  <duration>
+//				bytes <size>
+//			}
 //			simulator
 //		}
 //		model      <name> {
@@ -60,6 +64,7 @@ func init() {
 //		}
 //		client_limits { … } # rpm, tpm and concurrency of each client address
 //		lockout    off
+//		drains     <number>
 //		data_policy zdr|no_training|retains|unknown
 //		prices     <file>
 //		access_log caddy
@@ -94,6 +99,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = app.parseClientLimits(d)
 		case "lockout":
 			err = app.parseLockout(d)
+		case "drains":
+			err = app.parseDrains(d)
 		case "data_policy":
 			err = parsePolicyLine(d, &app.DataPolicy)
 		case "prices":
@@ -107,7 +114,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, prices or access_log")
 		}
 		if err != nil {
 			return nil, err
@@ -218,13 +225,17 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 			if err := parsePolicyLine(d, &provider.DataPolicy); err != nil {
 				return err
 			}
+		case "on_disconnect":
+			if err := parseDisconnect(d, &provider.OnDisconnect); err != nil {
+				return err
+			}
 		case "simulator":
 			if d.NextArg() {
 				return d.Err("simulator takes no arguments")
 			}
 			provider.Simulator = true
 		default:
-			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, insecure, private or simulator")
+			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, on_disconnect, insecure, private or simulator")
 		}
 	}
 	if err := provider.validate(); err != nil {

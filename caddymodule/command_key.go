@@ -35,6 +35,8 @@ type keyJSON struct {
 	TPM         int64    `json:"tpm,omitempty"`
 	Concurrency int64    `json:"concurrency,omitempty"`
 	CIDR        []string `json:"cidr,omitempty"`
+	// OnDisconnect is there where the key has a policy of its own.
+	OnDisconnect auth.OnDisconnect `json:"on_disconnect,omitempty"`
 	// DataPolicy and Providers are there where the key has a policy and preferences.
 	DataPolicy string  `json:"data_policy,omitempty"`
 	Providers  string  `json:"providers,omitempty"`
@@ -60,7 +62,7 @@ func (c *commandLine) keyForJSON(k *store.LimitedKey) keyJSON {
 	}
 	answer := keyJSON{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, Status: c.keyStatus(k), Models: models, ExactCaps: k.ExactCaps,
-		RPM: k.Rates.RequestsPerMinute, TPM: k.Rates.TokensPerMinute, Concurrency: k.Rates.Concurrency, CIDR: addressesForJSON(k),
+		RPM: k.Rates.RequestsPerMinute, TPM: k.Rates.TokensPerMinute, Concurrency: k.Rates.Concurrency, CIDR: addressesForJSON(k), OnDisconnect: k.OnDisconnect,
 		CreatedAt: instant(k.CreatedAt), RotatedAt: instant(k.RotatedAt), FormerUntil: instant(c.formerUntil(k)), ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 	}
 	answer.DataPolicy, answer.Providers = preferenceFacts(&k.Key)
@@ -118,7 +120,7 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 	var exactCaps bool
 	create := &cobra.Command{
 		Use: "create --account ACCOUNT --name NAME [--expires 720h|never] [--models a,b*] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps] " +
-			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...] [--data-policy zdr|no_training|retains] [--providers 'order=a|b, ignore=c']",
+			"[--rpm N] [--tpm N] [--concurrency N] [--cidr 203.0.113.0/24,...] [--data-policy zdr|no_training|retains] [--providers 'order=a|b, ignore=c'] [--on-disconnect cancel|drain|default]",
 		Short: "Create a key; its secret is shown this once",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -162,7 +164,7 @@ func (c *commandLine) keyCreateCommand() *cobra.Command {
 				found.facts(answer, "id", key.ID, "name", key.Name, "account", holder.Username,
 					"models", strings.Join(key.Models, ","), "spend limit USD", limit, "per", per, "output caps", capsFact(key),
 					"requests per minute", rpm, "tokens per minute", tpm, "requests at once", concurrency, "usable from", key.Addresses.String(),
-					"data policy", dataPolicy, "providers", providers, "expires", shown(key.ExpiresAt),
+					"data policy", dataPolicy, "providers", providers, "on disconnect", string(key.OnDisconnect), "expires", shown(key.ExpiresAt),
 					"secret", secret.Reveal(), "", "This is the only time that the secret is shown: keep it now.")
 				return nil
 			})
@@ -234,13 +236,13 @@ func (c *commandLine) keyListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "DATA POLICY", "PROVIDERS", "CREATED", "ROTATED", "FORMER UNTIL", "EXPIRES", "REVOKED")
+				found.header("ID", "NAME", "STATUS", "MODELS", "LIMIT USD", "SPENT USD", "PER", "CAPS", "RPM", "TPM", "AT ONCE", "FROM", "DATA POLICY", "PROVIDERS", "ON DISCONNECT", "CREATED", "ROTATED", "FORMER UNTIL", "EXPIRES", "REVOKED")
 				for _, k := range keys {
 					limit, spent, per := limitFacts(k)
 					rpm, tpm, concurrency := rateFacts(k)
 					dataPolicy, providers := preferenceFacts(&k.Key)
 					found.row(c.keyForJSON(k), k.ID, k.Name, c.keyStatus(k), allowedModels(k), limit, spent, per, capsFact(k),
-						rpm, tpm, concurrency, k.Addresses.String(), dataPolicy, providers, shown(k.CreatedAt), shown(k.RotatedAt), shown(c.formerUntil(k)), shown(k.ExpiresAt), shown(k.RevokedAt))
+						rpm, tpm, concurrency, k.Addresses.String(), dataPolicy, providers, string(k.OnDisconnect), shown(k.CreatedAt), shown(k.RotatedAt), shown(c.formerUntil(k)), shown(k.ExpiresAt), shown(k.RevokedAt))
 				}
 				return nil
 			})

@@ -39,7 +39,7 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 	edit := &cobra.Command{
 		Use: "edit KEY [--name NAME] [--models a,b*] [--expires 720h|never] [--spend-limit 10.00|none] [--per day|week|month|total] [--exact-caps=true|false] " +
 			"[--rpm N|none] [--tpm N|none] [--concurrency N|none] [--cidr 203.0.113.0/24,...|any] " +
-			"[--data-policy zdr|no_training|retains|none] [--providers 'order=a|b, ignore=c'|none]",
+			"[--data-policy zdr|no_training|retains|none] [--providers 'order=a|b, ignore=c'|none] [--on-disconnect cancel|drain|default]",
 		Short: "Change a key; the server goes by it within a second",
 		Long: "Changes what is given, and nothing else; the server goes by it within a second. KEY is the id of the key, as key list shows it. " +
 			"What was spent in the present period under an earlier limit counts.",
@@ -51,7 +51,7 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 			}
 			wanted := keyEdit{limit: limit, per: per}
 			if wanted == (keyEdit{}) && !slices.ContainsFunc(append([]string{"name", "models", "expires", "exact-caps"}, keyLimitFlags...), cmd.Flags().Changed) {
-				return errors.New("nothing to change: say --name, --models, --expires, --spend-limit, --per, --exact-caps, --rpm, --tpm, --concurrency, --cidr, --data-policy or --providers")
+				return errors.New("nothing to change: say --name, --models, --expires, --spend-limit, --per, --exact-caps, --rpm, --tpm, --concurrency, --cidr, --data-policy, --providers or --on-disconnect")
 			}
 			if cmd.Flags().Changed("name") {
 				if name, err = auth.NormalizeKeyName(name); err != nil {
@@ -98,7 +98,7 @@ func (c *commandLine) keyEditCommand() *cobra.Command {
 				found.facts(c.keyForJSON(key), "id", key.ID, "name", key.Name, "status", c.keyStatus(key), "models", allowedModels(key),
 					"spend limit USD", limit, "spent USD", spent, "per", per, "output caps", capsFact(key),
 					"requests per minute", rpm, "tokens per minute", tpm, "requests at once", concurrency, "usable from", key.Addresses.String(),
-					"data policy", dataPolicy, "providers", providers, "expires", shown(key.ExpiresAt))
+					"data policy", dataPolicy, "providers", providers, "on disconnect", string(key.OnDisconnect), "expires", shown(key.ExpiresAt))
 				return nil
 			})
 		},

@@ -28,7 +28,7 @@ var rateFlags = []struct {
 }
 
 // keyLimitFlags are the names of the flags that addKeyLimitFlags adds.
-var keyLimitFlags = []string{"rpm", "tpm", "concurrency", "cidr", "data-policy", "providers"}
+var keyLimitFlags = []string{"rpm", "tpm", "concurrency", "cidr", "data-policy", "providers", "on-disconnect"}
 
 func addKeyLimitFlags(cmd *cobra.Command) {
 	for _, flag := range rateFlags {
@@ -36,6 +36,7 @@ func addKeyLimitFlags(cmd *cobra.Command) {
 	}
 	cmd.Flags().StringSlice("cidr", nil, "networks and addresses that the key may be used from, like 203.0.113.0/24, or any")
 	addPreferenceFlags(cmd)
+	cmd.Flags().String("on-disconnect", "", "what becomes of an answer whose client leaves: cancel ends it at once, drain reads it to its end, default leaves that to the configuration")
 }
 
 // readKeyLimits returns the change that the flags ask for.
@@ -75,6 +76,13 @@ func readKeyLimits(cmd *cobra.Command) (func(*auth.Key), error) {
 		return nil, err
 	}
 	changes = append(changes, preferring...)
+	if text, err := cmd.Flags().GetString("on-disconnect"); err == nil && cmd.Flags().Changed("on-disconnect") {
+		policy, err := auth.ParseOnDisconnect(text)
+		if err != nil {
+			return nil, fmt.Errorf("--on-disconnect %w", err)
+		}
+		changes = append(changes, func(key *auth.Key) { key.OnDisconnect = policy })
+	}
 	return func(key *auth.Key) {
 		for _, change := range changes {
 			change(key)

@@ -51,9 +51,9 @@ secret   {secret}
 	}
 
 	term.now = term.now.Add(30 * 24 * time.Hour)
-	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES               REVOKED
-{1}  my laptop  revoked  all                                                                                                      2026-11-23 12:00:00Z                                               2026-11-23 12:00:01Z
-{2}  ci         expired  gpt-*,claude-opus-4-6                                                                                    2026-11-23 12:00:01Z                         2026-12-23 12:00:01Z  
+	wantText(t, term.must("key", "list", "--account", ada), `ID                                    NAME       STATUS   MODELS                 LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  ON DISCONNECT  CREATED               ROTATED  FORMER UNTIL  EXPIRES               REVOKED
+{1}  my laptop  revoked  all                                                                                                                     2026-11-23 12:00:00Z                                               2026-11-23 12:00:01Z
+{2}  ci         expired  gpt-*,claude-opus-4-6                                                                                                   2026-11-23 12:00:01Z                         2026-12-23 12:00:01Z  
 `, "{1}", first.ID, "{2}", second.KeyID)
 	wantText(t, term.must("key", "list", "--account", "ada", "--json"), `{"id":"{1}","account_id":"{ada}","name":"my laptop","status":"revoked","models":[],"exact_caps":false,"created_at":"2026-11-23T12:00:00.123456Z","revoked_at":"2026-11-23T12:00:01.123456Z"}
 {"id":"{2}","account_id":"{ada}","name":"ci","status":"expired","models":["gpt-*","claude-opus-4-6"],"exact_caps":false,"created_at":"2026-11-23T12:00:01.123456Z","expires_at":"2026-12-23T12:00:01.123456Z"}
@@ -153,8 +153,8 @@ func TestKeyLimits(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}",`+want+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"name":"laptop","status":"active","models":[],"spend_limit":"10.00","spent":"0.00","per":"month","exact_caps":true,"created_at":"2026-11-23T12:00:00.123456Z"}`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
-{id}  laptop  active  all     10.00      0.00       month  exact                                                   2026-11-23 12:00:00Z                                  
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER    CAPS   RPM  TPM  AT ONCE  FROM  DATA POLICY  PROVIDERS  ON DISCONNECT  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all     10.00      0.00       month  exact                                                                  2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 
 	// What is not given stays.
@@ -196,8 +196,8 @@ func TestKeyRates(t *testing.T) {
 			`{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
 	}
 	list(`"rpm":60,"tpm":100000,"concurrency":4,"cidr":["203.0.113.0/24","2001:db8::/32"],`)
-	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          DATA POLICY  PROVIDERS  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
-{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32                          2026-11-23 12:00:00Z                                  
+	wantText(t, term.must("key", "list", "--account", "ada"), `ID                                    NAME    STATUS  MODELS  LIMIT USD  SPENT USD  PER  CAPS  RPM  TPM     AT ONCE  FROM                          DATA POLICY  PROVIDERS  ON DISCONNECT  CREATED               ROTATED  FORMER UNTIL  EXPIRES  REVOKED
+{id}  laptop  active  all                                      60   100000  4        203.0.113.0/24,2001:db8::/32                                         2026-11-23 12:00:00Z                                  
 `, "{id}", id)
 	principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
 	if err != nil || principal.Rates != (limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrency: 4}) ||
@@ -269,4 +269,23 @@ providers    only=openai
 	if got := verify(); got.String() != "data_policy=retains" {
 		t.Errorf("the key prefers %q", got)
 	}
+}
+
+func TestKeyOnDisconnect(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	id, secret := term.key("ada", "--on-disconnect", "drain")
+	shows := func(want string, printed string) {
+		t.Helper()
+		wantText(t, printed, `{"id":"{id}","account_id":"{ada}","name":"laptop","status":"active","models":[],"exact_caps":false,`+want+`"created_at":"2026-11-23T12:00:00.123456Z"}`+"\n", "{id}", id, "{ada}", ada)
+	}
+	shows(`"on_disconnect":"drain",`, term.must("key", "list", "--account", "ada", "--json"))
+	principal, err := auth.NewVerifier(books, auth.VerifierOptions{Now: func() time.Time { return term.now }}).Verify(t.Context(), secret)
+	if err != nil || principal.OnDisconnect != auth.OnDisconnectDrain {
+		t.Errorf("the key stands for %+v, %v", principal, err)
+	}
+	shows(`"on_disconnect":"cancel",`, term.must("key", "edit", id, "--on-disconnect", "cancel", "--json"))
+	shows("", term.must("key", "edit", id, "--on-disconnect", "default", "--json"))
+	term.fails([]string{"--on-disconnect", "cancel, drain or default"}, "key", "edit", id, "--on-disconnect", "linger")
+	term.fails([]string{"--on-disconnect", "cancel, drain or default"}, "key", "create", "--account", "ada", "--name", "x", "--on-disconnect", "linger")
 }

@@ -59,6 +59,10 @@ type Provider struct {
 	// that require more go elsewhere. Default: unknown.
 	DataPolicy string `json:"data_policy,omitempty"`
 
+	// What becomes of an answer whose client has left before its end. A key of ours can
+	// have a policy of its own, which goes before this one.
+	OnDisconnect *Disconnect `json:"on_disconnect,omitempty"`
+
 	// Makes this provider the built-in simulator: made-up answers for tries and
 	// tests, models simulator/* only, served to loopback clients only.
 	Simulator bool `json:"simulator,omitempty"`
@@ -126,6 +130,9 @@ func (p *Provider) validate() error {
 	if !providerName.MatchString(p.Name) {
 		// The name is not quoted: it may be the key, in the wrong place.
 		return errors.New("a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it")
+	}
+	if err := p.OnDisconnect.validate(); err != nil {
+		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
 	if p.Simulator {
 		if p.Dialect != "" || p.BaseURL != "" || len(p.keys()) > 0 || len(p.Models) > 0 || p.DataPolicy != "" {

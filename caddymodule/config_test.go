@@ -32,6 +32,7 @@ func TestProviderMistakes(t *testing.T) {
 		"use https, or say insecure if that network is yours alone"
 	const badName = "a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it"
 	const weight = "weight takes a whole number from 1 to 1000, after what it belongs to"
+	const onDisconnect = "on_disconnect takes one of cancel, drain and default"
 	const policy = "a data policy is one of zdr, no_training, retains and unknown"
 	house := func(lines ...string) string {
 		return "provider house {\n" + strings.Join(lines, "\n") + "\n}"
@@ -47,7 +48,7 @@ func TestProviderMistakes(t *testing.T) {
 			"provider openai: its API key is missing, like {env.OPENAI_API_KEY}, at Caddyfile:3",
 		},
 		{"key for a name", "provider " + secretInClear + " openai", badName + ", at Caddyfile:3"},
-		{"key for a subdirective", "provider openai {\n" + secretInClear + "\n}", "this is no subdirective of provider: use dialect, base_url, api_key, models, data_policy, insecure, private or simulator, at Caddyfile:4"},
+		{"key for a subdirective", "provider openai {\n" + secretInClear + "\n}", "this is no subdirective of provider: use dialect, base_url, api_key, models, data_policy, on_disconnect, insecure, private or simulator, at Caddyfile:4"},
 		{"key for a dialect", house("dialect "+secretInClear, "api_key {env.A}", "base_url https://a.example"), "provider house: dialect must be openai, anthropic or google, at Caddyfile:3"},
 		{"no name", "provider", "provider needs a name, like: provider openai {env.OPENAI_API_KEY}, at Caddyfile:3"},
 		{"capital in the name", "provider OpenAI {env.A}", badName + ", at Caddyfile:3"},
@@ -86,7 +87,7 @@ func TestProviderMistakes(t *testing.T) {
 		{"unreadable address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com:port/"+secretInClear), "provider house: " + noAddress + ", at Caddyfile:3"},
 		{"bad model name", house("dialect openai", "api_key {env.A}", "base_url https://a.example", "models a ../b"), `provider house: "../b" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:3`},
 		{"twice", "provider openai {env.A}\nprovider openai {env.B}", "provider openai is configured twice; give it several keys instead, or another name, at Caddyfile:4"},
-		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, data_policy, insecure, private or simulator, at Caddyfile:4`},
+		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, data_policy, on_disconnect, insecure, private or simulator, at Caddyfile:4`},
 		{"dialect without a value", house("dialect"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"two dialects", house("dialect openai google"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"base_url without a value", house("base_url"), "base_url takes one address, like https://llm.example.com/v1, at Caddyfile:4"},
@@ -101,6 +102,16 @@ func TestProviderMistakes(t *testing.T) {
 		{"in_flight without a number", house("api_key {env.A} in_flight {env.B}"), "in_flight takes a whole number of requests from 1 to 1000000, after the key that it belongs to, at Caddyfile:4"},
 		{"literal key with a weight", house("dialect openai", "base_url https://a.example", "api_key "+secretInClear+" weight 3"), "provider house: " + inClear + ", at Caddyfile:3"},
 		{"unknown data policy", house("data_policy none"), policy + ", at Caddyfile:4"},
+		{"unknown end of a disconnect", house("on_disconnect linger"), onDisconnect + ", at Caddyfile:4"},
+		{"on_disconnect of nothing", house("on_disconnect"), onDisconnect + ", at Caddyfile:4"},
+		{"on_disconnect with two words", house("on_disconnect cancel drain"), onDisconnect + ", at Caddyfile:4"},
+		{"on_disconnect twice", house("on_disconnect cancel", "on_disconnect drain"), "on_disconnect is given twice, at Caddyfile:5"},
+		{"cancelling with bounds", house("on_disconnect cancel {", "time 5s", "}"), "on_disconnect cancel reads nothing on: it takes no block, at Caddyfile:4"},
+		{"draining for no time", house("on_disconnect drain {", "time 0s", "}"), "on_disconnect: time takes one duration up to 1h, like: time 60s, at Caddyfile:5"},
+		{"draining for ever", house("on_disconnect drain {", "time 2h", "}"), "on_disconnect: time takes one duration up to 1h, like: time 60s, at Caddyfile:5"},
+		{"draining without a size", house("on_disconnect drain {", "bytes many", "}"), "on_disconnect: bytes takes one size up to 1GiB, like: bytes 32MiB, at Caddyfile:5"},
+		{"draining twice as long", house("on_disconnect drain {", "time 5s", "time 6s", "}"), "time is given twice, at Caddyfile:6"},
+		{"draining by number", house("on_disconnect drain {", "number 5", "}"), `unknown subdirective "number" of on_disconnect: use time or bytes, at Caddyfile:5`},
 		{"two data policies", house("data_policy zdr", "data_policy zdr"), "data_policy is given twice, at Caddyfile:5"},
 		{"private with a value", house("private yes"), "private takes no arguments, at Caddyfile:4"},
 		{"models without a value", house("models"), "models takes one or more names of models, at Caddyfile:4"},
@@ -172,18 +183,22 @@ func TestModelMistakes(t *testing.T) {
 }
 
 func TestOptionMistakes(t *testing.T) {
+	const drainsForm = "drains takes one number from 1 to 1000000, like: drains 1000; to read nothing on, say on_disconnect cancel in a provider's block, at Caddyfile:3"
 	const nodeForm = "node takes one name, like: node gateway-1, or a placeholder, like {env.HOSTNAME}, at Caddyfile:3"
 	const retentionForm = "retention takes one duration, like 400d, or forever, at Caddyfile:3"
 	const storeForm = "store takes a kind and a place, like: store sqlite /var/lib/faregate/faregate.db, at Caddyfile:3"
 	checkOptionMistakes(t, []mistake{
 		{"unknown data policy", "data_policy secret", "a data policy is one of zdr, no_training, retains and unknown, at Caddyfile:3"},
 		{"data_policy without a value", "data_policy", "data_policy takes one of zdr, no_training, retains and unknown, at Caddyfile:3"},
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, data_policy, prices or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, prices or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, prices or access_log, at Caddyfile:3"},
 		{"store without a value", "store", storeForm},
 		{"store in pieces", "store postgres host=db user=faregate password=" + secretInClear, storeForm},
 		{"prices without a file", "prices", "prices takes one price file, like: prices /etc/caddy/prices.json, at Caddyfile:3"},
 		{"two price files", "prices a.json\nprices b.json", "prices is given twice, at Caddyfile:4"},
+		{"drains without a number", "drains", drainsForm},
+		{"no drains", "drains 0", drainsForm},
+		{"two numbers of drains", "drains 5\ndrains 6", "drains is given twice, at Caddyfile:4"},
 		{"two stores", "store sqlite\nstore sqlite", "store is given twice, at Caddyfile:4"},
 		{"group without a name", "group {\nrpm 1\n}", "group takes one name, and a block with what its accounts pay and may do, at Caddyfile:3"},
 		{"group with a bad name", "group Partners", `group "Partners": not a usable group name: use up to 32 of the characters a-z, 0-9, '_' and '-', beginning with a letter or digit, at Caddyfile:3`},

@@ -37,9 +37,9 @@ type Exchange struct {
 	plan      *upstream.Plan
 
 	settlement *settlement
-	// drains tells whether the provider's answer is read to its end after the client
-	// has left, as only the end says what it costs.
-	drains bool
+	// endCounts tells that only the end of the provider's answer says what it costs, so
+	// that it is read to its end after the client has left, unless told otherwise.
+	endCounts bool
 	// wanted is the worst case that the hold was placed for, and granted what of it the
 	// hold covers.
 	wanted, granted allowance

@@ -84,7 +84,7 @@ func (h *Meter) hold(ex *Exchange) error {
 	}
 	markup := h.app.groupOf(ex.principal).markup()
 	rates = rates.Times(markup)
-	ex.drains = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
+	ex.endCounts = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
 	s := &settlement{
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, rates: rates,
 		catalogue: ex.catalogue, model: ex.model,

@@ -118,6 +118,7 @@ type runtimeMetrics struct{ runtime *runtime }
 
 var (
 	holdsMetric    = prometheus.NewDesc("faregate_holds", "Requests that credit is held for now.", nil, nil)
+	drainsMetric   = prometheus.NewDesc("faregate_drains", "Answers that are read on now though their clients have left.", nil, nil)
 	waitingMetric  = prometheus.NewDesc("faregate_holds_waiting", "Requests that wait for credit now.", nil, nil)
 	accountsMetric = prometheus.NewDesc("faregate_accounts_in_memory", "Accounts that the ledger serves out of memory now.", nil, nil)
 	nodesMetric    = prometheus.NewDesc("faregate_nodes", "Gateways with a lease on the store.", nil, nil)
@@ -130,7 +131,7 @@ var (
 // Describe implements prometheus.Collector.
 func (runtimeMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, metric := range []*prometheus.Desc{
-		holdsMetric, waitingMetric, accountsMetric, nodesMetric, commitsMetric, recordsMetric, overrunsMetric, silentMetric,
+		holdsMetric, drainsMetric, waitingMetric, accountsMetric, nodesMetric, commitsMetric, recordsMetric, overrunsMetric, silentMetric,
 	} {
 		to <- metric
 	}
@@ -149,6 +150,7 @@ func (m runtimeMetrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(metric, prometheus.CounterValue, float64(value), labels...)
 	}
 	gauge(holdsMetric, int64(holds))
+	gauge(drainsMetric, int64(m.runtime.drains.number()))
 	gauge(waitingMetric, figures.Waiting)
 	gauge(accountsMetric, int64(figures.Wallets))
 	gauge(nodesMetric, figures.Nodes)

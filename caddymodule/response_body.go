@@ -20,8 +20,6 @@ const (
 	// endPatience is how long a stream that has come to its terminal point may take
 	// to report its usage and to end.
 	endPatience = 10 * time.Second
-	// maxDrain bounds what is read after the client has left, in bytes.
-	maxDrain = 32 << 20
 	// readSize is how much is read at once.
 	readSize = 16 << 10
 )
@@ -33,7 +31,7 @@ const (
 type responseBody struct {
 	source     io.ReadCloser
 	cancel     context.CancelFunc
-	leaving    *clientWatch
+	leaving    *departure
 	exchange   *Exchange // nil once the handler has ended
 	settlement *settlement
 	input      countInput     // once the handler has ended
@@ -43,8 +41,6 @@ type responseBody struct {
 	framing    usage.Framing
 	status     int
 	length     int64 // as the provider promised, -1 if it did not
-	// drains tells whether an answer is read to its end after the client has left.
-	drains bool
 	// streams tells whether the caller asked for an answer in pieces.
 	streams bool
 
@@ -228,12 +224,12 @@ func (b *responseBody) Close() error {
 	b.closed = true
 	claimed := b.settlement.isClaimed()
 	request := b.exchange.request
-	if b.drains && !claimed {
+	if !claimed && b.leaving.happen() {
 		b.exchange = nil
 		// The request is gone when a drain ends.
 		counted := request.EstimateInput(b.settlement.estimator(b.meter.Report().Model))
 		b.input = func(tokens.Estimator) int64 { return counted }
-		go b.drain() // bounded by the client watch and maxDrain; the runtime waits for its settlement
+		go b.drain() // one of the runtime's drains: they bound it, and end it at a stop
 		return nil
 	}
 	defer b.call.Done(upstream.Outcome{}) // should anything panic; else it has ended
@@ -262,12 +258,13 @@ func (b *responseBody) drain() {
 		b.settlement.logger.Error("internal error", zap.String("request_id", b.settlement.record.ID), zap.ByteString("stack", debug.Stack()))
 		_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status, input: b.input})
 		b.meter.Forget()
+		b.stopTimers()
 		b.cancel()
 		_ = b.source.Close()
 	}()
 	buffer := make([]byte, readSize)
-	for drained := 0; b.ended == nil && !b.complete() && drained < maxDrain; {
-		drained += b.advance(buffer)
+	for drained := int64(0); b.ended == nil && !b.complete() && drained < b.leaving.rules.bytes; {
+		drained += int64(b.advance(buffer))
 	}
 	b.settleLeft()
 	b.letGo()

@@ -29,6 +29,8 @@ const (
 	// stopPatience is how long a final stop waits for running requests after
 	// Caddy's own grace period has ended.
 	stopPatience = 2 * time.Second
+	// drainStopPatience is how long answers that nobody waits for may then take to settle.
+	drainStopPatience = time.Second
 	// closePatience bounds the last writes of a stop.
 	closePatience = 5 * time.Second
 )
@@ -63,6 +65,7 @@ type runtime struct {
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
+	drains       drains
 	// serving ends when the process is about to, and with it every wait for credit.
 	serving     context.Context
 	stopServing context.CancelFunc
@@ -269,6 +272,7 @@ func (rt *runtime) Destruct() error {
 	select {
 	case <-rt.idle:
 	case <-time.After(stopPatience):
+		rt.drains.end(drainStopPatience)
 		rt.interruptLive()
 	}
 	return rt.closeOnce()

@@ -14,7 +14,7 @@ import (
 )
 
 const keyColumns = `k.id, k.account_id, k.name, k.hash, k.models, k.created_at, k.expires_at, k.revoked_at, k.exact_caps,
-	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses, k.rotated_at, k.data_policy, k.providers`
+	k.requests_per_minute, k.tokens_per_minute, k.concurrency, k.addresses, k.rotated_at, k.data_policy, k.providers, k.on_disconnect`
 
 // keyRow is a key as it stands in its table.
 type keyRow struct {
@@ -33,7 +33,7 @@ type keyRow struct {
 func (r *keyRow) fields() []any {
 	rates := &r.key.Rates
 	return []any{&r.key.ID, &r.key.AccountID, &r.key.Name, &r.hash, &r.models, &r.created, &r.expires, &r.revoked, &r.exactCaps,
-		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses, &r.rotated, &r.dataPolicy, &r.providers}
+		&rates.RequestsPerMinute, &rates.TokensPerMinute, &rates.Concurrency, &r.addresses, &r.rotated, &r.dataPolicy, &r.providers, &r.key.OnDisconnect}
 }
 
 func (r *keyRow) read() (*auth.Key, error) {
@@ -58,6 +58,9 @@ func (r *keyRow) read() (*auth.Key, error) {
 		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
 	}
 	if r.key.Providers.DataPolicy, err = preferences.ParseDataPolicy(r.dataPolicy); err != nil {
+		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
+	}
+	if err := r.key.OnDisconnect.Validate(); err != nil {
 		return nil, fmt.Errorf("key %s: %w", r.key.ID, err)
 	}
 	return &r.key, nil
@@ -98,6 +101,9 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 	if err == nil {
 		err = checkRates(key.Rates)
 	}
+	if err == nil {
+		err = key.OnDisconnect.Validate()
+	}
 	var dataPolicy, providers string
 	if err == nil {
 		dataPolicy, providers, err = preferenceColumns(key.Providers)
@@ -111,11 +117,12 @@ func (s *Store) CreateLimitedKey(ctx context.Context, key *LimitedKey) error {
 		}
 		err := changed(tx.exec(ctx, `INSERT INTO keys
 			(id, account_id, name, hash, models, created_at, expires_at, revoked_at, exact_caps, spend_limit, limit_period,
-			requests_per_minute, tokens_per_minute, concurrency, addresses, data_policy, providers)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
+			requests_per_minute, tokens_per_minute, concurrency, addresses, data_policy, providers, on_disconnect)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`,
 			key.ID, key.AccountID, key.Name, key.Hash[:], strings.Join(key.Models, ","), key.CreatedAt.UnixMicro(),
 			optionalMicros(key.ExpiresAt), optionalMicros(key.RevokedAt), integer(key.ExactCaps), amount, period,
-			key.Rates.RequestsPerMinute, key.Rates.TokensPerMinute, key.Rates.Concurrency, key.Addresses.String(), dataPolicy, providers))
+			key.Rates.RequestsPerMinute, key.Rates.TokensPerMinute, key.Rates.Concurrency, key.Addresses.String(), dataPolicy, providers,
+			string(key.OnDisconnect)))
 		if errors.Is(err, ErrNotFound) {
 			return sameKey(ctx, tx, &key.Key)
 		}

@@ -25,7 +25,7 @@ type LimitedKey struct {
 }
 
 // EditKey changes the name, the models, the expiry, the exact caps, the rates, the
-// addresses, the preferred providers and the limit of a key, and returns it as it is
+// addresses, the preferred providers, what a disconnect does and the limit of a key, and returns it as it is
 // then. The function is shown the key and changes it; it may be called again, and its
 // error ends the call without a change. Servers are told.
 // ErrNotFound, ErrAmount.
@@ -47,7 +47,7 @@ func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey
 		if err := edit(after); err != nil {
 			return err
 		}
-		if err := errors.Join(checkModels(after.Models), checkRates(after.Rates)); err != nil {
+		if err := errors.Join(checkModels(after.Models), checkRates(after.Rates), after.OnDisconnect.Validate()); err != nil {
 			return err
 		}
 		amount, period, err := after.Limit.columns()
@@ -60,10 +60,10 @@ func (s *Store) EditKey(ctx context.Context, keyID string, edit func(*LimitedKey
 		}
 		if _, err := tx.exec(ctx, `UPDATE keys SET name = $1, models = $2, expires_at = $3, exact_caps = $4,
 				spend_limit = $5, limit_period = $6, requests_per_minute = $7, tokens_per_minute = $8, concurrency = $9,
-				addresses = $10, data_policy = $11, providers = $12 WHERE id = $13`,
+				addresses = $10, data_policy = $11, providers = $12, on_disconnect = $13 WHERE id = $14`,
 			after.Name, strings.Join(after.Models, ","), optionalMicros(after.ExpiresAt), integer(after.ExactCaps), amount, period,
 			after.Rates.RequestsPerMinute, after.Rates.TokensPerMinute, after.Rates.Concurrency, after.Addresses.String(),
-			dataPolicy, providers, keyID); err != nil {
+			dataPolicy, providers, string(after.OnDisconnect), keyID); err != nil {
 			return err
 		}
 		if amount != amountBefore || period != periodBefore {

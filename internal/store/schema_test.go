@@ -41,6 +41,7 @@ var reasons = map[string]map[string]string{
 		"tokens_per_minute":   "a restriction that the holder set",
 		"concurrency":         "a restriction that the holder set",
 		"addresses":           "a restriction that the holder set: networks that the key works from, none that were seen",
+		"on_disconnect":       "a wish of the holder",
 		"rotated_at":          "how old its secret is",
 		"data_policy":         "a restriction that the holder set",
 		"providers":           "a wish of the holder: names out of the configuration",

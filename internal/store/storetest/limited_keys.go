@@ -33,7 +33,8 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 			ID: NewID(), AccountID: customer.AccountID, Name: "ci", Hash: newHash(), Models: []string{"gpt-5"},
 			ExactCaps: true, CreatedAt: Moment.Add(time.Minute), ExpiresAt: Moment.Add(time.Hour),
 			Rates: limits.Rates{RequestsPerMinute: 60, TokensPerMinute: 1_000_000, Concurrency: 4}, Addresses: home,
-			Providers: preferences.Providers{Only: []string{"a"}, DataPolicy: preferences.DataPolicyRetains},
+			Providers:    preferences.Providers{Only: []string{"a"}, DataPolicy: preferences.DataPolicyRetains},
+			OnDisconnect: auth.OnDisconnectDrain,
 		},
 		Limit: &store.KeyLimit{Amount: 100, Period: ledger.PeriodMonth},
 	}
@@ -80,6 +81,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 		}
 		k.Name, k.Models, k.ExpiresAt, k.ExactCaps = "nightly", nil, time.Time{}, false
 		k.Rates, k.Addresses = limits.Rates{TokensPerMinute: 5}, limits.AddressList{}
+		k.OnDisconnect = auth.OnDisconnectCancel
 		k.Providers = preferences.Providers{Order: []string{"b"}, DataPolicy: preferences.DataPolicyZDR}
 		k.AccountID, k.CreatedAt = "nobody", Moment // not for changing
 		return nil
@@ -88,7 +90,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 	got, _, err := s.FindKey(ctx, key.Hash)
 	must(t, err)
 	if !reflect.DeepEqual(got, &auth.Key{ID: key.ID, AccountID: customer.AccountID, Name: "nightly", Hash: key.Hash, CreatedAt: key.CreatedAt,
-		Rates: limits.Rates{TokensPerMinute: 5}, Providers: preferences.Providers{Order: []string{"b"}, DataPolicy: preferences.DataPolicyZDR}}) || edited.Name != "nightly" {
+		Rates: limits.Rates{TokensPerMinute: 5}, OnDisconnect: auth.OnDisconnectCancel, Providers: preferences.Providers{Order: []string{"b"}, DataPolicy: preferences.DataPolicyZDR}}) || edited.Name != "nightly" {
 		t.Errorf("the key is %+v", *got)
 	}
 	changes, err := s.Changes(ctx, start)
@@ -120,6 +122,7 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 		refusal:                   func(k *store.LimitedKey) error { k.Name = "changed"; return refusal },
 		preferences.ErrUnreadable: func(k *store.LimitedKey) error { k.Providers.Only = []string{"A"}; return nil },
 		auth.ErrModelPattern:      func(k *store.LimitedKey) error { k.Models = []string{"a,b"}; return nil },
+		auth.ErrOnDisconnect:      func(k *store.LimitedKey) error { k.OnDisconnect = "linger"; return nil },
 		store.ErrAmount: func(k *store.LimitedKey) error {
 			k.Limit = &store.KeyLimit{Amount: -1, Period: ledger.PeriodDay}
 			return nil

@@ -9,8 +9,6 @@ CREATE TABLE accounts (
 	price_group      TEXT    NOT NULL,
 	status           TEXT    NOT NULL,
 	suspended_reason TEXT    NOT NULL,
-	-- What providers must have promised of what the account sends; unknown: nothing.
-	data_policy      TEXT    NOT NULL,
 	password_hash    TEXT    NOT NULL,
 	created_at       BIGINT  NOT NULL
 );
@@ -33,10 +31,7 @@ CREATE TABLE keys (
 	tokens_per_minute   BIGINT NOT NULL CHECK (tokens_per_minute >= 0),
 	concurrency         BIGINT NOT NULL CHECK (concurrency >= 0),
 	-- From where the key may be used, as networks by commas; empty: from everywhere.
-	addresses           TEXT   NOT NULL,
-	-- As the account's, and which providers are preferred, as the header says it.
-	data_policy         TEXT   NOT NULL,
-	providers           TEXT   NOT NULL
+	addresses           TEXT   NOT NULL
 );
 CREATE INDEX keys_by_account ON keys (account_id, created_at, id);
 
