@@ -113,11 +113,12 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		header.Del("Content-Length")
 		length = -1
 	}
+	trailer := body.tellCost(r, header, length)
 	ex.response, ex.providerStatus = body, response.StatusCode
 	return &http.Response{
 		Status: response.Status, StatusCode: response.StatusCode, Header: header,
 		Proto: response.Proto, ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
-		Body: body, ContentLength: length, Request: r,
+		Body: body, ContentLength: length, Trailer: trailer, Request: r,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -56,7 +57,11 @@ type responseBody struct {
 	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
 	// unsettled is why the settlement failed.
 	unsettled error
-	closed    bool
+	// cost is what the settlement came to, for the caller; empty before it.
+	cost string
+	// trailer follows the answer; nil where it cannot have one.
+	trailer http.Header
+	closed  bool
 }
 
 type sourceResult struct {
@@ -167,6 +172,9 @@ func (b *responseBody) conclude() {
 	err := b.settlement.settle(answer{
 		ending: ending, httpStatus: b.status, report: report, firstToken: b.firstToken, input: b.exchange.request.EstimateInput, meter: b.meter,
 	})
+	if err == nil {
+		b.costs(b.settlement.record.Cost)
+	}
 	switch {
 	case err != nil:
 		b.unsettled = err

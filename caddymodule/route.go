@@ -21,7 +21,7 @@ const defaultMaxBody = 32 << 20
 // model to the attempts that may be made (module http.handlers.faregate_route). It
 // needs faregate_auth before it.
 //
-// It answers the lists of models itself.
+// It answers the lists of models, and what a request has cost, itself.
 type Route struct {
 	// The longest request body, in bytes. Default: 32 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
@@ -93,6 +93,8 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return nil
 	case dialect.ShowModel:
 		return h.showModel(ex, model)
+	case dialect.ShowGeneration:
+		return h.showGeneration(ex, r)
 	}
 	if err := ex.runtime.ready(); err != nil {
 		return err

@@ -32,6 +32,7 @@ const (
 	CodeUnsupported         Code = "unsupported_feature"
 	CodeThread              Code = "thread_unsupported_request" // as Anthropic names it
 	CodeNotFound            Code = "not_found"
+	CodeGenerationUnknown   Code = "generation_not_found"
 	CodeMethod              Code = "method_not_allowed"
 	CodeUpgrade             Code = "websocket_not_supported"
 	CodeProviderDown        Code = "provider_unavailable"
@@ -126,6 +127,8 @@ var catalogue = map[Code]entry{
 		message: "Message threads are not supported by this gateway: the provider would keep the conversation. Send the whole conversation without thread."},
 	CodeNotFound: {status: http.StatusNotFound, openAI: invalidRequest, anthropic: notFound, google: "NOT_FOUND",
 		message: "There is nothing at this address. Check the base URL of your SDK: it ends in /v1 for OpenAI's and has no path for Anthropic's and Google's."},
+	CodeGenerationUnknown: {status: http.StatusNotFound, openAI: invalidRequest, anthropic: notFound, google: "NOT_FOUND",
+		message: "No request of this API key has this id, or it has not ended yet. The id is that of the header Faregate-Request-Id; it can be asked for once the answer has come to its end, and as long as records are kept."},
 	CodeMethod: {status: http.StatusMethodNotAllowed, openAI: invalidRequest, anthropic: invalidRequest, google: "UNIMPLEMENTED",
 		message: "This address takes another method; the Allow header says which."},
 	CodeUpgrade: {status: http.StatusNotImplemented, openAI: invalidRequest, anthropic: invalidRequest, google: "UNIMPLEMENTED", retry: retryNever,

@@ -13,10 +13,11 @@ type Kind uint8
 
 // The kinds of operations.
 const (
-	Generate   Kind = iota // a model works; metered
-	Free                   // sent to a provider that does not charge for it
-	ListModels             // answered from the catalogue
-	ShowModel              // one model, answered from the catalogue
+	Generate       Kind = iota // a model works; metered
+	Free                       // sent to a provider that does not charge for it
+	ListModels                 // answered from the catalogue
+	ShowModel                  // one model, answered from the catalogue
+	ShowGeneration             // what one request was and cost, answered from the books
 )
 
 // Operation is something that can be asked for.
@@ -80,6 +81,7 @@ const (
 	messagesPath     = "/v1/messages"
 	modelsPath       = "/v1/models"
 	googleModelsPath = "/v1beta/models"
+	generationPath   = "/v1/generation"
 )
 
 var (
@@ -143,7 +145,8 @@ func Match(method, path string, caller Dialect) (operation Operation, model stri
 	} else if operation, model, stream, err = matchModel(path, caller); err != nil {
 		return Operation{}, "", false, err
 	}
-	if operation.Kind == ListModels || operation.Kind == ShowModel {
+	switch operation.Kind {
+	case ListModels, ShowModel, ShowGeneration:
 		allow = http.MethodGet
 	}
 	if method != allow {
@@ -163,6 +166,8 @@ func matchModel(path string, caller Dialect) (operation Operation, model string,
 	switch path {
 	case modelsPath:
 		return Operation{Name: "models", Dialect: listed, Kind: ListModels}, "", false, nil
+	case generationPath:
+		return Operation{Name: "generation", Dialect: caller, Kind: ShowGeneration}, "", false, nil
 	case googleModelsPath:
 		return Operation{Name: "models", Dialect: Google, Kind: ListModels}, "", false, nil
 	}

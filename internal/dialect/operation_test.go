@@ -29,6 +29,9 @@ func TestMatch(t *testing.T) {
 		{"GET", "/v1/models/openai/gpt-5.6", OpenAI, "model", OpenAI, "openai/gpt-5.6", false},
 		{"GET", "/v1/models/claude-opus-5", Anthropic, "model", Anthropic, "claude-opus-5", false},
 		{"GET", "/v1beta/models/gemini-3.8-flash", OpenAI, "model", Google, "gemini-3.8-flash", false},
+		{"GET", "/v1/generation", OpenAI, "generation", OpenAI, "", false},
+		{"GET", "/v1/generation", Anthropic, "generation", Anthropic, "", false},
+		{"GET", "/v1/generation", Google, "generation", Google, "", false},
 		{"POST", "/v1/completions", OpenAI, "completions", OpenAI, "", false},
 		{"POST", "/v1/responses", OpenAI, "responses", OpenAI, "", false},
 		{"POST", "/v1/responses/compact", OpenAI, "responses_compact", OpenAI, "", false},
@@ -56,7 +59,7 @@ func TestMatch(t *testing.T) {
 func TestUnknownPathsAreUnknown(t *testing.T) {
 	for _, path := range []string{
 		"", "/", "*", "/v1", "/v1/", "//v1/chat/completions", "/v1//chat/completions", "/v1/chat/completions/", "/v1/chat/./completions", "/v1/x/../chat/completions", "/V1/chat/completions", "/v1/chat/completions\x00",
-		"/v1/chat%2fcompletions", "/v1/messages/", "/v1/messages/count_tokens/", "/v1/modelsx", "/v1beta/models/", "/v1beta/models/x:predict", "/v1beta/models/x:generatecontent",
+		"/v1/chat%2fcompletions", "/v1/messages/", "/v1/messages/count_tokens/", "/v1/modelsx", "/v1/generation/", "/v1/generationx", "/v1beta/models/", "/v1beta/models/x:predict", "/v1beta/models/x:generatecontent",
 		"/v1/models/../x", "/v1beta/models/x:generateContent/", "/v1/batchesx", "/v1beta/tunedModels/x",
 	} {
 		if _, _, _, err := Match("POST", path, OpenAI); !errors.Is(err, ErrNoOperation) {
@@ -73,7 +76,7 @@ func TestUnknownPathsAreUnknown(t *testing.T) {
 }
 
 func TestWrongMethods(t *testing.T) {
-	for path, allow := range map[string]string{"/v1/chat/completions": "POST", "/v1/messages": "POST", "/v1/models": "GET", "/v1beta/models": "GET", "/v1beta/models/x:generateContent": "POST"} {
+	for path, allow := range map[string]string{"/v1/chat/completions": "POST", "/v1/messages": "POST", "/v1/models": "GET", "/v1/generation": "GET", "/v1beta/models": "GET", "/v1beta/models/x:generateContent": "POST"} {
 		for _, method := range []string{"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "post", ""} {
 			_, _, _, err := Match(method, path, OpenAI)
 			if method == allow {
