@@ -65,6 +65,15 @@ type App struct {
 	// lock the address for ten seconds, and for twice as long each further time.
 	Lockout string `json:"lockout,omitempty"`
 
+	// Below which balance, in dollars, an account's is low: an event tells of it when it
+	// becomes so. Default: none.
+	BalanceLow string `json:"balance_low,omitempty"`
+
+	// From which amount on, in dollars, an account spends much in an hour: if it is also
+	// more than on any of the 14 days before, an event and the log tell of it. "off"
+	// tells of nothing. Default: 10.00.
+	SpendAnomaly string `json:"spend_anomaly,omitempty"`
+
 	// What every provider must have promised of what it is sent, to get requests: zdr,
 	// no_training, retains or unknown. Default: unknown, nothing.
 	DataPolicy string `json:"data_policy,omitempty"`
@@ -92,6 +101,7 @@ type App struct {
 	transports map[*upstream.Provider]*http.Transport
 	leaving    map[*upstream.Provider]leavingRules
 	dataPolicy preferences.DataPolicy // that providers must have
+	watching   watching
 	simulators []*simulatorServer
 
 	// begin makes ready what requests need, once. Caddy starts apps in random order
@@ -174,6 +184,9 @@ func (a *App) check() error {
 	}
 	var err error
 	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
+		return err
+	}
+	if a.watching, err = a.watchingFor(); err != nil {
 		return err
 	}
 	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
@@ -358,10 +371,6 @@ func (a *App) Cleanup() error {
 func (a *App) transportOf(provider *upstream.Provider) *http.Transport {
 	return a.transports[provider]
 }
-
-// emit tells the handlers of an event, of the origin faregate. They run before it
-// returns.
-func (a *App) emit(event string, data map[string]any) { a.events.Emit(a.ctx, event, data) }
 
 // appOf returns the app that a handler belongs to.
 func appOf(ctx caddy.Context) (*App, error) {

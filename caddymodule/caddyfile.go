@@ -66,6 +66,8 @@ func init() {
 //		lockout    off
 //		drains     <number>
 //		data_policy zdr|no_training|retains|unknown
+//		balance_low   <dollars>
+//		spend_anomaly <dollars>|off
 //		prices     <file>
 //		access_log caddy
 //	}
@@ -103,6 +105,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = app.parseDrains(d)
 		case "data_policy":
 			err = parsePolicyLine(d, &app.DataPolicy)
+		case "balance_low":
+			err = app.parseWatchLine(d, &app.BalanceLow, "1.00")
+		case "spend_anomaly":
+			err = app.parseWatchLine(d, &app.SpendAnomaly, "10.00")
 		case "prices":
 			if app.Prices != "" {
 				err = d.Err("prices is given twice")
@@ -114,7 +120,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, prices or access_log")
 		}
 		if err != nil {
 			return nil, err

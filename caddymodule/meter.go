@@ -88,7 +88,7 @@ func (h *Meter) hold(ex *Exchange) error {
 	s := &settlement{
 		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, rates: rates,
 		catalogue: ex.catalogue, model: ex.model,
-		noReasoning: ex.request.NoReasoning, emit: h.app.emit,
+		noReasoning:     ex.request.NoReasoning,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		admission: ex.admission, markup: markup,
 		record: metering.Record{

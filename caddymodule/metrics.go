@@ -16,8 +16,11 @@ import (
 type metrics struct {
 	requests, refusals, failures *prometheus.CounterVec
 	tokens, cost, shortfall      *prometheus.CounterVec
+	attempts, coolDowns          *prometheus.CounterVec
 	duration, firstToken         *prometheus.HistogramVec
 	settlement                   prometheus.Histogram
+	lockouts                     prometheus.Counter
+	series                       table[called, *series]
 }
 
 // measured are the metrics of the process: they go on when a configuration is replaced,
@@ -36,12 +39,17 @@ func newMetrics() *metrics {
 	return &metrics{
 		requests:   counter("requests_total", "Requests that were held for, by how they ended and on what ground they were charged.", "operation", "model", "provider", "status", "basis"),
 		refusals:   counter("refusals_total", "Requests that were refused before a provider was asked, by error code.", "operation", "code"),
+		attempts:   counter("attempts_total", "Attempts to have a provider answer a request.", "provider"),
 		failures:   counter("attempt_failures_total", "Attempts that a provider did not answer as asked.", "provider", "reason"),
+		coolDowns:  counter("cool_downs_total", "Times that a provider, one of its keys, or a key for a model, was left alone for a while.", "provider", "reason"),
 		tokens:     counter("tokens_total", "Tokens that were charged.", "model", "provider", "class"),
 		cost:       counter("cost_dollars_total", "What requests cost.", "model", "provider"),
 		shortfall:  counter("shortfall_dollars_total", "What accounts could not pay of it.", "model", "provider"),
 		duration:   histogram("request_duration_seconds", "From the request to its settlement.", "operation", "provider"),
 		firstToken: histogram("time_to_first_token_seconds", "From the request to its first output.", "operation", "provider"),
+		lockouts: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "faregate", Name: "lockouts_total", Help: "Times that a client address was locked as it sent wrong keys.",
+		}),
 		settlement: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "faregate", Name: "settlement_duration_seconds", Help: "How long a settlement took to become durable.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -52,7 +60,7 @@ func newMetrics() *metrics {
 // register makes the metrics known to the registry of a configuration.
 func (m *metrics) register(registry *prometheus.Registry, rt *runtime) error {
 	for _, collector := range []prometheus.Collector{
-		m.requests, m.refusals, m.failures, m.tokens, m.cost, m.shortfall, m.duration, m.firstToken, m.settlement, runtimeMetrics{rt},
+		m.requests, m.refusals, m.attempts, m.failures, m.coolDowns, m.tokens, m.cost, m.shortfall, m.duration, m.firstToken, m.settlement, m.lockouts, runtimeMetrics{rt},
 	} {
 		if err := registry.Register(collector); err != nil {
 			return err
@@ -64,32 +72,37 @@ func (m *metrics) register(registry *prometheus.Registry, rt *runtime) error {
 // settled counts a request.
 func (m *metrics) settled(record *metering.Record, took time.Duration) {
 	m.settlement.Observe(took.Seconds())
-	m.requests.WithLabelValues(record.Operation, record.ModelRequested, record.Provider, string(record.Status), string(record.Basis)).Inc()
-	m.duration.WithLabelValues(record.Operation, record.Provider).Observe(record.Duration.Seconds())
+	of := m.series.get(called{record.Operation, record.ModelRequested, record.Provider}, func() *series {
+		return &series{
+			duration:   m.duration.WithLabelValues(record.Operation, record.Provider),
+			firstToken: m.firstToken.WithLabelValues(record.Operation, record.Provider),
+		}
+	})
+	of.requests.get(ended{record.Status, record.Basis}, func() prometheus.Counter {
+		return m.requests.WithLabelValues(record.Operation, record.ModelRequested, record.Provider, string(record.Status), string(record.Basis))
+	}).Inc()
+	of.duration.Observe(record.Duration.Seconds())
 	if record.TimeToFirstToken > 0 {
-		m.firstToken.WithLabelValues(record.Operation, record.Provider).Observe(record.TimeToFirstToken.Seconds())
+		of.firstToken.Observe(record.TimeToFirstToken.Seconds())
 	}
 	if record.Cost > 0 {
-		m.cost.WithLabelValues(record.ModelRequested, record.Provider).Add(inDollars(record.Cost))
+		of.cost.add(m.cost, inDollars(record.Cost), record.ModelRequested, record.Provider)
 	}
 	if record.Shortfall > 0 {
-		m.shortfall.WithLabelValues(record.ModelRequested, record.Provider).Add(inDollars(record.Shortfall))
+		of.shortfall.add(m.shortfall, inDollars(record.Shortfall), record.ModelRequested, record.Provider)
 	}
 	u := &record.Usage
-	for _, class := range [...]struct {
-		name  string
-		count int64
-	}{
-		{"input", u.Input},
-		{"cache_read", u.CacheRead + u.CacheReadAudio + u.CacheReadImage + u.CacheReadVideo},
-		{"cache_write", u.CacheWrite + u.CacheWrite5m + u.CacheWrite1h},
-		{"input_media", u.InputAudio + u.InputImage + u.InputVideo},
-		{"output", u.Output - u.Reasoning},
-		{"reasoning", u.Reasoning},
-		{"output_media", u.OutputAudio + u.OutputImage + u.OutputVideo},
+	for class, count := range [classCount]int64{
+		classInput:       u.Input,
+		classCacheRead:   u.CacheRead + u.CacheReadAudio + u.CacheReadImage + u.CacheReadVideo,
+		classCacheWrite:  u.CacheWrite + u.CacheWrite5m + u.CacheWrite1h,
+		classInputMedia:  u.InputAudio + u.InputImage + u.InputVideo,
+		classOutput:      u.Output - u.Reasoning,
+		classReasoning:   u.Reasoning,
+		classOutputMedia: u.OutputAudio + u.OutputImage + u.OutputVideo,
 	} {
-		if class.count > 0 {
-			m.tokens.WithLabelValues(record.ModelRequested, record.Provider, class.name).Add(float64(class.count))
+		if count > 0 {
+			of.tokens[class].add(m.tokens, float64(count), record.ModelRequested, record.Provider, classNames[class])
 		}
 	}
 }
@@ -112,61 +125,3 @@ func (m *metrics) failed(provider string, failed *failure) {
 	}
 	m.failures.WithLabelValues(provider, reason).Inc()
 }
-
-// runtimeMetrics are what the runtime of a configuration counts itself.
-type runtimeMetrics struct{ runtime *runtime }
-
-var (
-	holdsMetric    = prometheus.NewDesc("faregate_holds", "Requests that credit is held for now.", nil, nil)
-	drainsMetric   = prometheus.NewDesc("faregate_drains", "Answers that are read on now though their clients have left.", nil, nil)
-	waitingMetric  = prometheus.NewDesc("faregate_holds_waiting", "Requests that wait for credit now.", nil, nil)
-	accountsMetric = prometheus.NewDesc("faregate_accounts_in_memory", "Accounts that the ledger serves out of memory now.", nil, nil)
-	nodesMetric    = prometheus.NewDesc("faregate_nodes", "Gateways with a lease on the store.", nil, nil)
-	commitsMetric  = prometheus.NewDesc("faregate_commits_total", "Durable group commits, by whether they succeeded.", []string{"outcome"}, nil)
-	recordsMetric  = prometheus.NewDesc("faregate_committed_records_total", "Records in successful commits.", nil, nil)
-	overrunsMetric = prometheus.NewDesc("faregate_overruns_total", "Requests that cost more than was held for them, by what made them and who paid.", []string{"feature", "paid_by"}, nil)
-	silentMetric   = prometheus.NewDesc("faregate_store_up", "Whether the store answered when it was last asked.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (runtimeMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, metric := range []*prometheus.Desc{
-		holdsMetric, drainsMetric, waitingMetric, accountsMetric, nodesMetric, commitsMetric, recordsMetric, overrunsMetric, silentMetric,
-	} {
-		to <- metric
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (m runtimeMetrics) Collect(to chan<- prometheus.Metric) {
-	holds, figures, ok := m.runtime.figures()
-	if !ok {
-		return
-	}
-	gauge := func(metric *prometheus.Desc, value int64) {
-		to <- prometheus.MustNewConstMetric(metric, prometheus.GaugeValue, float64(value))
-	}
-	counter := func(metric *prometheus.Desc, value int64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(metric, prometheus.CounterValue, float64(value), labels...)
-	}
-	gauge(holdsMetric, int64(holds))
-	gauge(drainsMetric, int64(m.runtime.drains.number()))
-	gauge(waitingMetric, figures.Waiting)
-	gauge(accountsMetric, int64(figures.Wallets))
-	gauge(nodesMetric, figures.Nodes)
-	counter(commitsMetric, figures.Commits, "durable")
-	counter(commitsMetric, figures.Failures, "failed")
-	counter(recordsMetric, figures.Settlements)
-	up := int64(1)
-	if m.runtime.silent.Load() {
-		up = 0
-	}
-	gauge(silentMetric, up)
-	for i, name := range featureNames {
-		counter(overrunsMetric, m.runtime.overruns.paid[i].Load(), name, "account")
-		counter(overrunsMetric, m.runtime.overruns.short[i].Load(), name, "operator")
-	}
-}
-
-// Interface guards
-var _ prometheus.Collector = runtimeMetrics{}

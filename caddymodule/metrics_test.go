@@ -6,8 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faregate/faregate/internal/simulator"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 // scraped reads the metrics whose names begin with faregate_.
@@ -75,6 +78,7 @@ func TestMetricsCountWhatTheBooksSay(t *testing.T) {
 		`faregate_tokens_total{class="output",model="gpt-4.1-mini",provider="openai"}`:                                            output,
 		`faregate_time_to_first_token_seconds_count{operation="chat",provider="openai"}`:                                          3,
 		`faregate_settlement_duration_seconds_count`:                                                                              4,
+		`faregate_attempts_total{provider="openai"}`:                                                                              4,
 	} {
 		if got := after[series] - before[series]; got < want*0.999999 || got > want*1.000001 || want == 0 {
 			t.Errorf("%s rose by %v, want %v", series, got, want)
@@ -96,4 +100,36 @@ func TestMetricsCountWhatTheBooksSay(t *testing.T) {
 	if !found {
 		t.Errorf("no failed attempt in %v", after)
 	}
+}
+
+// What runs at a provider is counted while it does.
+func TestMetricsOfWhatRuns(t *testing.T) {
+	g := startGateway(t, gatewayOptions{site: metricsSite})
+	gate := simulator.NewGate()
+	g.provider.Add(simulator.Step{Response: simulator.Response{Pauses: []simulator.Pause{{At: 3, Gate: gate}}}})
+	call := g.startCall(chatJSON.path, chatJSON.body, bearer(g.secret))
+	call.at(gate)
+	if now := g.scraped(); now[`faregate_provider_in_flight{provider="openai"}`] != 1 || now[`faregate_provider_in_flight{provider="google"}`] != 0 || now["faregate_holds"] != 1 {
+		t.Errorf("%v", now)
+	}
+	gate.Open()
+	call.finish()
+	waitFor(t, "the end of the request to be counted", func() bool {
+		return g.scraped()[`faregate_provider_in_flight{provider="openai"}`] == 0
+	})
+}
+
+func BenchmarkARequestIsCounted(b *testing.B) {
+	m := newMetrics()
+	record := &metering.Record{
+		Operation: "chat", ModelRequested: "gpt-4.1-mini", Provider: "openai", Status: metering.StatusOK, Basis: metering.BasisMeasured,
+		Duration: time.Second, TimeToFirstToken: time.Second / 2, Cost: 1000,
+		Usage: usage.Usage{Input: 10, CacheRead: 5, Output: 20, Reasoning: 7},
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.settled(record, time.Millisecond)
+		}
+	})
 }

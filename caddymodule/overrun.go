@@ -89,7 +89,7 @@ func (s *settlement) alarm(held metering.Nanos, why feature) {
 	counts.short[why].Add(1)
 	counts.shortfall.Add(int64(record.Shortfall))
 	s.logger.Error("a request cost more than was held for it, and more than the account had; the rest is the operator's loss", fields...)
-	s.emit("shortfall", map[string]any{
+	s.runtime.notices.tell(eventShortfall, map[string]any{
 		"request_id": record.ID, "model": record.ModelRequested, "provider": record.Provider,
 		"feature": featureNames[why], "amount": record.Shortfall.String(),
 	})

@@ -25,6 +25,8 @@ type eventKeeper struct{}
 var keptEvents struct {
 	sync.Mutex
 	data []map[string]any
+	// held is what handlers wait for; nil: nothing.
+	held chan struct{}
 }
 
 func (eventKeeper) CaddyModule() caddy.ModuleInfo {
@@ -33,7 +35,14 @@ func (eventKeeper) CaddyModule() caddy.ModuleInfo {
 
 func (eventKeeper) Handle(_ context.Context, event caddy.Event) error {
 	keptEvents.Lock()
+	held := keptEvents.held
+	keptEvents.Unlock()
+	if held != nil {
+		<-held
+	}
+	keptEvents.Lock()
 	defer keptEvents.Unlock()
+	event.Data["name"] = event.Name()
 	keptEvents.data = append(keptEvents.data, event.Data)
 	return nil
 }
@@ -89,7 +98,10 @@ func TestAChargeBeyondTheHoldIsTold(t *testing.T) {
 			lines = g.logged("cost more than was held")
 			return len(lines) == i+1
 		})
-		line, events := lines[i], takeEvents()
+		line, events := lines[i], []map[string]any(nil)
+		if row.level == "error" {
+			waitFor(t, "the event", func() bool { events = append(events, takeEvents()...); return len(events) > 0 })
+		}
 		if line["level"] != row.level || line["request_id"] != record.ID || line["model"] != "gpt-4.1-mini" || line["provider"] != "openai" ||
 			line["feature"] != "output" || line["cost"] != record.Cost.String() || line["shortfall"] != record.Shortfall.String() || line["output_bound"] != 100.0 {
 			t.Errorf("line %v", line)
@@ -105,7 +117,7 @@ func TestAChargeBeyondTheHoldIsTold(t *testing.T) {
 			}
 			continue
 		}
-		if len(events) != 1 || len(events[0]) != 5 || events[0]["request_id"] != record.ID || events[0]["model"] != "gpt-4.1-mini" ||
+		if len(events) != 1 || len(events[0]) != 6 || events[0]["request_id"] != record.ID || events[0]["model"] != "gpt-4.1-mini" ||
 			events[0]["provider"] != "openai" || events[0]["feature"] != "output" || events[0]["amount"] != record.Shortfall.String() {
 			t.Errorf("events %v", events)
 		}

@@ -66,6 +66,8 @@ type runtime struct {
 	retentions   retentions
 	overruns     overruns
 	drains       drains
+	notices      *notices
+	spending     *spending
 	// serving ends when the process is about to, and with it every wait for credit.
 	serving     context.Context
 	stopServing context.CancelFunc
@@ -89,9 +91,12 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 		rt := &runtime{
 			address: address, idle: make(chan struct{}),
 			live: make(map[*settlement]struct{}), emptyAnswers: newEmptyAnswers(),
-			limiter: limits.New(limits.Options{}), lockout: limits.NewLockout(limits.LockoutOptions{}),
+			limiter: limits.New(limits.Options{}),
 		}
-		rt.health = upstream.NewHealth(upstream.HealthOptions{Observe: rt.logHealth})
+		rt.notices = newNotices(rt.logger.Load)
+		rt.spending = newSpending(rt.logger.Load, rt.notices.tell)
+		rt.lockout = limits.NewLockout(limits.LockoutOptions{Observe: rt.notices.locked})
+		rt.health = upstream.NewHealth(upstream.HealthOptions{Observe: rt.noteHealth})
 		rt.serving, rt.stopServing = context.WithCancel(context.Background())
 		rt.closeOnce = sync.OnceValue(rt.closeStore)
 		return rt, nil
@@ -142,6 +147,8 @@ func (rt *runtime) start(a *App) error {
 		a.logger.Warn("another name of this node counts from the next start of the process on", zap.String("node", rt.node), zap.String("next", a.node))
 	}
 	rt.retentions.join(a, a.retention())
+	rt.notices.app.Store(a)
+	rt.spending.watching.Store(&a.watching)
 	return nil
 }
 
@@ -194,6 +201,9 @@ func (rt *runtime) open(node string) (err error) {
 	rt.stopPoll = stop
 	rt.polling.Go(func() { rt.watch(poll, changes) })
 	rt.polling.Go(func() { rt.keepRoom(poll) })
+	rt.spending.store = opened
+	rt.polling.Go(func() { rt.spending.run(poll) })
+	go rt.notices.run(poll) // closeStore waits for it, but not for ever
 	purging := purger{records: opened, retention: rt.retentions.longest, now: time.Now, logger: rt.logger.Load}
 	rt.polling.Go(func() { purging.run(poll) })
 	return nil
@@ -337,6 +347,7 @@ func (rt *runtime) closeStore() error {
 	rt.stopServing()
 	rt.stopPoll()
 	rt.polling.Wait()
+	rt.notices.await()
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
 	return errors.Join(rt.ledger.Close(ctx), rt.store.Close(), rt.unlock())

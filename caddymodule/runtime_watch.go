@@ -43,6 +43,7 @@ func (rt *runtime) watch(ctx context.Context, after int64) {
 				rt.verifier.ForgetAccount(change.ID)
 			case store.KindWallet:
 				rt.ledger.Refresh(change.ID)
+				rt.spending.changed(change.ID)
 			case store.KindRecall:
 				rt.ledger.Recall(change.ID)
 			}

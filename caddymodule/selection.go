@@ -5,8 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
@@ -44,28 +42,6 @@ func (ex *Exchange) affinity(selector *upstream.Selector) uint64 {
 	digest := selector.Affinity(ex.principal.AccountID, told)
 	clear(told)
 	return digest
-}
-
-// logHealth tells the operator what changes, as a refused key wants a new one.
-func (rt *runtime) logHealth(event upstream.Event) {
-	fields := []zap.Field{zap.String("provider", event.Provider)}
-	if event.Key != "" {
-		fields = append(fields, zap.String("key", event.Key))
-	}
-	if event.Model != "" {
-		fields = append(fields, zap.String("model", event.Model))
-	}
-	logger := rt.logger.Load()
-	switch event.Change {
-	case upstream.Recovered:
-		logger.Info("a provider answers again", fields...)
-	case upstream.KeyRefused:
-		logger.Warn("a provider refuses a key or its account: replace the key, or add credit there",
-			append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))...)
-	default:
-		logger.Warn("a provider is left alone for a time",
-			append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))...)
-	}
 }
 
 // unavailable is what a caller is told where nobody can be asked now.

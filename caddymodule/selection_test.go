@@ -41,7 +41,7 @@ func (g *gateway) steppedHealth() (forward func(time.Duration)) {
 	var passed atomic.Int64
 	g.theRuntime().health = upstream.NewHealth(upstream.HealthOptions{
 		Now:     func() time.Time { return began.Add(time.Duration(passed.Load())) },
-		Observe: g.theRuntime().logHealth,
+		Observe: g.theRuntime().noteHealth,
 	})
 	g.theApp().adoptCatalogue()
 	return func(d time.Duration) { passed.Add(int64(d)) }

@@ -33,9 +33,6 @@ type settlement struct {
 	logger  *zap.Logger
 	now     func() time.Time
 
-	// emit tells Caddy's events app of something.
-	emit func(event string, data map[string]any)
-
 	hold      *ledger.Hold
 	admission *admission
 	rates     *price.Rates
@@ -129,6 +126,7 @@ func (s *settlement) settle(a answer) error {
 	}
 	logRequest(s.logger, &s.record)
 	measured.settled(&s.record, took)
+	s.runtime.spending.settled(s.record.AccountID, s.record.Cost-s.record.Shortfall)
 	if err == nil && s.record.Cost > held {
 		s.alarm(held, s.feature(held, cost))
 	}

@@ -74,6 +74,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			// The gateway stops, and has settled it without a charge.
 			return errorResponse(r, ex.dialect, dialect.NewError(dialect.CodeShuttingDown).WithRequestID(ex.id)), nil
 		}
+		measured.attempts.WithLabelValues(call.Provider.Name).Inc()
 		ex.sent = false
 		ex.tellCap(covered)
 		response, failed := t.attempt(ex, r, &call, covered)

@@ -26,6 +26,9 @@ type LockoutOptions struct {
 	Longest time.Duration
 	// Addresses bounds how many are in memory; 0 is 65536. One takes some 300 bytes.
 	Addresses int
+	// Observe is told of each lock, and how long it lasts; nil tells nobody. It must be
+	// quick.
+	Observe func(time.Duration)
 }
 
 func (o LockoutOptions) withDefaults() LockoutOptions {
@@ -114,6 +117,9 @@ func (l *Lockout) Fail(address netip.Addr, secret string) time.Duration {
 	found.failures = 0
 	found.nextLock = min(2*wait, l.options.Longest)
 	found.locked, found.until = true, now.Add(wait)
+	if l.options.Observe != nil {
+		l.options.Observe(wait)
+	}
 	return wait
 }
 
