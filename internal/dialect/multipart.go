@@ -25,12 +25,8 @@ type formPart struct {
 // scanForm finds the parts of a multipart/form-data body (RFC 7578, RFC 2046 section
 // 5.1), in memory and without a copy. Like JSON, forms are read strictly: whatever
 // two parsers could cut in two ways is refused.
-func scanForm(contentType string, body []byte) (parts []formPart, problem *Error) {
-	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || mediaType != "multipart/form-data" || !validBoundary(parameters["boundary"]) {
-		return nil, invalidForm("must be multipart/form-data with a boundary in its Content-Type")
-	}
-	delimiter := []byte("\n--" + parameters["boundary"])
+func scanForm(boundary string, body []byte) (parts []formPart, problem *Error) {
+	delimiter := []byte("\n--" + boundary)
 	if !bytes.HasPrefix(body, delimiter[1:]) {
 		return nil, invalidForm("must begin with its boundary")
 	}
@@ -61,6 +57,18 @@ func scanForm(contentType string, body []byte) (parts []formPart, problem *Error
 	}
 }
 
+// formBoundary reads how a form is cut out of its Content-Type, and returns the one that
+// the provider is given: parsers differ in what they make of parameters that are there
+// twice, or in the notation of RFC 2231.
+func formBoundary(contentType string) (boundary, ours string, problem *Error) {
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil || mediaType != "multipart/form-data" || !validBoundary(parameters["boundary"]) {
+		return "", "", invalidForm("must be multipart/form-data with a boundary in its Content-Type")
+	}
+	boundary = parameters["boundary"]
+	return boundary, mime.FormatMediaType(mediaType, map[string]string{"boundary": boundary}), nil
+}
+
 // readPart reads the part in body[start:end].
 func readPart(body []byte, start, end int) (part formPart, problem *Error) {
 	text := body[start:end]
@@ -70,7 +78,8 @@ func readPart(body []byte, start, end int) (part formPart, problem *Error) {
 	}
 	// A line that ends in another way would end the header for some parsers.
 	lines := bytes.Count(text[:length], []byte("\r\n"))
-	if bytes.Count(text[:length], []byte("\n")) != lines || bytes.Count(text[:length], []byte("\r")) != lines {
+	if bytes.Count(text[:length], []byte("\n")) != lines || bytes.Count(text[:length], []byte("\r")) != lines ||
+		bytes.Contains(text[:length], []byte("\n ")) || bytes.Contains(text[:length], []byte("\n\t")) {
 		return part, invalidForm("has a part with a malformed header")
 	}
 	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(text[:length+4]))).ReadMIMEHeader()
@@ -82,11 +91,19 @@ func readPart(body []byte, start, end int) (part formPart, problem *Error) {
 	default:
 		return part, invalidForm("has a part with a Content-Transfer-Encoding. Send parts as they are")
 	}
+	for name := range header {
+		if strings.Contains(name, " ") { // left to the reader by net/textproto
+			return part, invalidForm("has a part with a malformed header")
+		}
+	}
 	disposition, parameters, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 	if err != nil || disposition != "form-data" || parameters["name"] == "" {
 		return part, invalidForm("has a part without a name")
 	}
-	part.name = parameters["name"]
+	if part.name = parameters["name"]; !plainField(part.name) || !plainDisposition(header.Get("Content-Disposition")) {
+		return part, invalidForm("has a part whose Content-Disposition can be read in two ways. Send its name and filename as plain texts between quotes, " +
+			"without backslashes, and name* not at all (RFC 7578 section 4.2)")
+	}
 	_, part.file = parameters["filename"]
 	if kind := header.Get("Content-Type"); kind != "" {
 		if part.mediaType, _, err = mime.ParseMediaType(kind); err != nil {
@@ -95,6 +112,34 @@ func readPart(body []byte, start, end int) (part formPart, problem *Error) {
 	}
 	part.value = span{start + length + 4, end}
 	return part, nil
+}
+
+// plainField tells whether a field's name is one that all parsers read alike.
+func plainField(name string) bool {
+	for _, c := range []byte(name) {
+		if !alphanumeric(c) && strings.IndexByte("_-.[]", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// plainDisposition tells whether all parsers read a Content-Disposition alike. Some know
+// no escapes, and some no name*=utf-8”x, which takes the place of name="y" for others:
+// what is a file to the one, or x, would be the field y to the other. filename* beside
+// filename does no harm, and .NET sends it.
+func plainDisposition(value string) bool {
+	if strings.Contains(value, `\`) {
+		return false
+	}
+	outside := ""
+	for i, piece := range strings.Split(value, `"`) {
+		if i%2 == 0 {
+			outside += strings.ToLower(piece)
+		}
+	}
+	stars := strings.Count(outside, "*")
+	return stars == 0 || stars == 1 && strings.Contains(outside, "filename*=") && strings.Contains(outside, "filename=")
 }
 
 // validBoundary tells whether a boundary is one (RFC 2046 section 5.1.1), without the

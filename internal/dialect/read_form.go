@@ -1,33 +1,40 @@
 package dialect
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // readForm reads a form: images to be edited, or audio to be written down
 // (openai-openapi, CreateImageEditRequest, CreateTranscriptionRequest).
 func (r *Request) readForm(contentType string) *Error {
-	parts, problem := scanForm(contentType, r.body)
+	boundary, ours, problem := formBoundary(contentType)
 	if problem != nil {
 		return problem
 	}
-	r.ContentType = contentType
+	parts, problem := scanForm(boundary, r.body)
+	if problem != nil {
+		return problem
+	}
+	r.ContentType = ours
 	seen := make(map[string]bool, len(parts))
 	for _, part := range parts {
+		// Some parsers make members of one field out of name[] and name[x].
+		name, _, _ := strings.Cut(strings.ToLower(part.name), "[")
+		read := fieldsRead[name]
+		if read && (part.file || name != part.name) {
+			return invalid(name, "must be a plain field of the form, with its name in small letters")
+		}
 		if part.file {
 			if problem := r.readFile(part); problem != nil {
 				return problem
 			}
 			continue
 		}
-		name, read := part.name, true
-		switch name {
-		case "model", "n", "size", "quality", "stream", "partial_images", "response_format":
-		default:
-			read = false
-		}
 		if read && seen[name] {
 			return NewError(CodeInvalidRequest).WithParam(name).WithMessage("The form has " + name + " twice. Send it once.")
 		}
-		seen[name] = true
+		seen[name] = seen[name] || read
 		if problem := r.readFormField(part); problem != nil {
 			return problem
 		}
@@ -43,6 +50,11 @@ func (r *Request) readForm(contentType string) *Error {
 	}
 	r.SSE = r.Stream
 	return nil
+}
+
+// fieldsRead are the fields that say what a form costs.
+var fieldsRead = map[string]bool{
+	"model": true, "n": true, "size": true, "quality": true, "stream": true, "partial_images": true, "response_format": true,
 }
 
 // readFile notes what a file of the form can cost.
@@ -62,6 +74,9 @@ func (r *Request) readFile(part formPart) *Error {
 }
 
 func (r *Request) readFormField(part formPart) *Error {
+	if !fieldsRead[part.name] {
+		return nil // the prompt among others: nothing of it is copied
+	}
 	value := string(r.body[part.value.start:min(part.value.end, part.value.start+maxModelName+1)])
 	var problem *Error
 	switch part.name {
