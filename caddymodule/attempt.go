@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"io"
@@ -65,8 +64,8 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		failed := readFailure(target.Dialect, response, t.app.now())
 		patience.Stop()
 		// A provider that quotes the key which it was shown must not give it away.
-		if secret := target.Credential.Secret(); secret != "" {
-			failed.passOn = failed.passOn && !bytes.Contains(failed.body, []byte(secret))
+		if failed.quotes(target.Credential.Secret()) {
+			failed.forget()
 		}
 		leaving.stop()
 		cancel()
@@ -164,7 +163,9 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 // ownIdempotencyKey makes a caller's key the account's own: all callers share the
 // operator's account at the provider, and one must never get another's answer.
 func ownIdempotencyKey(accountID, key string) string {
-	sum := blake2b.Sum256([]byte(accountID + "\x00" + key))
+	text := append(append(append(make([]byte, 0, 256), accountID...), 0), key...)
+	sum := blake2b.Sum256(text)
+	clear(text)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -19,7 +19,7 @@ import (
 type failure struct {
 	status    int
 	header    http.Header // what may be passed on
-	body      []byte
+	body      []byte      // pooled; only of an error that may be passed on
 	class     dialect.ProviderErrorClass
 	passOn    bool // the error is the caller's own business: pass it on as it is
 	retryable bool
@@ -46,7 +46,7 @@ func inAnswer(class dialect.ProviderErrorClass, status int) *failure {
 
 // readFailure reads a provider's error and decides what becomes of it.
 func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *failure {
-	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody+1))
+	body := readPooled(io.LimitReader(response.Body, maxErrorBody+1))
 	_ = response.Body.Close()
 	complete := len(body) <= maxErrorBody
 	f := &failure{status: response.StatusCode, header: make(http.Header, 4), body: body}
@@ -60,7 +60,37 @@ func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *fai
 	if !f.class.CallersOwn() {
 		f.outcome.Wait = dialect.ProviderWait(response.Header, body, now)
 	}
+	if !f.passOn {
+		f.forget()
+	}
 	return f
+}
+
+// readPooled reads to the end, or to where reading fails.
+func readPooled(source io.Reader) []byte {
+	buffer := takeBuffer(bodySizes[0])
+	for {
+		if len(buffer) == cap(buffer) {
+			buffer = appendPooled(buffer, []byte{0})
+			buffer = buffer[:len(buffer)-1]
+		}
+		n, err := source.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		if err != nil {
+			return buffer
+		}
+	}
+}
+
+// quotes tells whether the provider's words have a secret in them.
+func (f *failure) quotes(secret string) bool {
+	return secret != "" && bytes.Contains(f.body, []byte(secret))
+}
+
+// forget wipes the provider's words, which may quote the request: they are not passed on.
+func (f *failure) forget() {
+	giveBuffer(f.body)
+	f.passOn, f.body = false, nil
 }
 
 // rank orders failures by how much they tell the caller: what the caller can
@@ -83,8 +113,32 @@ func (f *failure) response(r *http.Request, d dialect.Dialect) *http.Response {
 	return &http.Response{
 		Status: http.StatusText(f.status), StatusCode: f.status, Header: f.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: io.NopCloser(bytes.NewReader(f.body)), ContentLength: int64(len(f.body)), Request: r,
+		Body: &failureBody{failure: f, unread: f.body}, ContentLength: int64(len(f.body)), Request: r,
 	}
+}
+
+// failureBody is a provider's error on its way to the client. It is wiped when it is
+// closed, as the answers are.
+type failureBody struct {
+	failure *failure
+	unread  []byte
+	filled  int
+}
+
+func (b *failureBody) Read(p []byte) (int, error) {
+	n := copy(p, b.unread)
+	if n == 0 && len(p) > 0 {
+		clear(p[:min(b.filled, len(p))]) // as responseBody.Read does
+		return 0, io.EOF
+	}
+	b.unread, b.filled = b.unread[n:], max(b.filled, n)
+	return n, nil
+}
+
+func (b *failureBody) Close() error {
+	b.unread = nil
+	b.failure.forget()
+	return nil
 }
 
 // problem is our own text for the provider's failure.

@@ -44,9 +44,9 @@ func (b *responseBody) beginDocument() *failure {
 	case b.meter.Report().Err != nil:
 		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
-	whole := b.pending
 	b.conclude()
-	b.pending = append(whole, b.pending...)
+	b.kept = appendPooled(b.kept, b.pending)
+	b.pending = b.kept
 	return nil
 }
 
@@ -55,8 +55,8 @@ func (b *responseBody) beginDocument() *failure {
 func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	var kept []byte
-	buffer := make([]byte, readSize)
+	b.early = takeBuffer(readSize)[:readSize]
+	buffer := b.early
 	for read := 0; read < readAheadBytes; {
 		if read == 0 && b.framing == usage.JSON {
 			// A document gives its client nothing to see before it is there, so that its first
@@ -75,12 +75,12 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 				b.feed(result.bytes, result.err)
 			case <-timer.C:
 				b.inFlight = inFlight
-				b.pending = kept
+				b.pending = b.kept
 				return nil
 			}
 		}
-		kept = append(kept, b.pending...)
-		b.pending = kept
+		b.kept = appendPooled(b.kept, b.pending)
+		b.pending = b.kept
 		switch {
 		case b.meter.Failed() && !b.meter.Content():
 			return b.failedEarly()

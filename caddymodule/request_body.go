@@ -17,6 +17,17 @@ var bodySizes = [...]int{4 << 10, 32 << 10, 256 << 10, 2 << 20}
 
 var bodyPools [len(bodySizes)]sync.Pool
 
+// appendPooled appends to a pooled buffer, and takes a larger one in its place when it
+// is full. Nothing else may look into the old one.
+func appendPooled(buffer, p []byte) []byte {
+	if length := len(buffer) + len(p); length > cap(buffer) {
+		larger := append(takeBuffer(max(length, 2*cap(buffer))), buffer...)
+		giveBuffer(buffer)
+		buffer = larger
+	}
+	return append(buffer, p...)
+}
+
 // firstBodySize bounds what is set aside on a client's mere word about its
 // Content-Length.
 const firstBodySize = 256 << 10
@@ -150,6 +161,8 @@ func takeBuffer(size int) []byte {
 	return make([]byte, 0, size)
 }
 
+// giveBuffer wipes a buffer, as far as it was used, and returns it to its pool if it is
+// of one.
 func giveBuffer(buffer []byte) {
 	clear(buffer)
 	for class, classSize := range bodySizes {

@@ -47,6 +47,10 @@ type responseBody struct {
 
 	pending    []byte            // to be handed over
 	inFlight   chan sourceResult // a read that began in readAhead
+	early      []byte            // what readAhead reads into, pooled
+	kept       []byte            // what it has read and may go on, pooled
+	last       []byte            // what the end of the source adds to, pooled
+	filled     int               // how far Read has used its caller's buffer
 	ended      error             // how the source ended; nil while it goes on
 	firstToken time.Time
 	endTimer   *time.Timer
@@ -77,14 +81,15 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		if len(b.pending) > 0 {
 			n := copy(p, b.pending)
 			b.pending = b.pending[n:]
+			b.filled = max(b.filled, n)
 			b.passed = true
 			return n, nil
 		}
-		if b.finished {
-			return 0, io.EOF
-		}
-		if b.exchange.clientLeft() {
-			b.cut = true
+		left := b.exchange.clientLeft()
+		if b.finished || left {
+			b.cut = b.cut || !b.finished
+			// All that was read into it is written: it goes back to reverse_proxy's pool.
+			clear(p[:min(b.filled, len(p))])
 			return 0, io.EOF
 		}
 		if b.ended != nil || b.complete() {
@@ -105,6 +110,7 @@ func (b *responseBody) advance(p []byte) (read int) {
 		p, n, err = result.bytes, len(result.bytes), result.err
 	} else {
 		n, err = b.source.Read(p)
+		b.filled = max(b.filled, n)
 	}
 	b.feed(p[:n], err)
 	return n
@@ -121,11 +127,10 @@ func (b *responseBody) feed(p []byte, err error) {
 	if err != nil {
 		b.ended = err
 		if errors.Is(err, io.EOF) {
-			if len(b.pending) > 0 {
-				// Finish may reuse the memory that pending lies in.
-				b.pending = append([]byte(nil), b.pending...)
-			}
-			b.pending = append(b.pending, b.meter.Finish()...)
+			// Finish may reuse the memory that pending lies in.
+			b.last = appendPooled(b.last[:0], b.pending)
+			b.last = appendPooled(b.last, b.meter.Finish())
+			b.pending = b.last
 			b.observe()
 		}
 	}
@@ -218,9 +223,19 @@ func (b *responseBody) discard() {
 	b.cancel()
 	b.awaitRead()
 	_ = b.source.Close()
+	b.wipe()
+}
+
+// wipe overwrites what is left of the answer in memory, and gives the buffers back.
+// Report says the same as before.
+func (b *responseBody) wipe() {
 	if b.meter != nil {
 		b.meter.Forget()
 	}
+	for _, buffer := range [...][]byte{b.early, b.kept, b.last} {
+		giveBuffer(buffer)
+	}
+	b.pending, b.early, b.kept, b.last = nil, nil, nil, nil
 }
 
 // Close ends the answer. If it was not settled, the client has left: it is read on
@@ -270,7 +285,8 @@ func (b *responseBody) drain() {
 		b.cancel()
 		_ = b.source.Close()
 	}()
-	buffer := make([]byte, readSize)
+	buffer := takeBuffer(readSize)[:readSize]
+	defer giveBuffer(buffer)
 	for drained := int64(0); b.ended == nil && !b.complete() && drained < b.leaving.rules.bytes; {
 		drained += int64(b.advance(buffer))
 	}
@@ -290,12 +306,14 @@ func (b *responseBody) settleLeft() {
 // letGo returns the connection to its pool if the answer has ended, or closes it.
 func (b *responseBody) letGo() {
 	b.awaitRead()
-	defer b.meter.Forget()
+	defer b.wipe()
 	if b.ended == nil && b.complete() {
 		// The end of the body mostly arrives with the last event; a connection that
 		// has seen it can be used again.
 		timer := time.AfterFunc(time.Second, b.cancel)
-		n, err := b.source.Read(make([]byte, 512))
+		var rest [512]byte
+		n, err := b.source.Read(rest[:])
+		clear(rest[:])
 		if n == 0 && errors.Is(err, io.EOF) {
 			b.ended = io.EOF
 		}

@@ -88,6 +88,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			if failed.status >= http.StatusBadRequest {
 				ex.providerStatus = failed.status
 			}
+			failed.forget()
 			return nil, context.Canceled
 		}
 		t.logFailure(ex, call.Attempt, failed)

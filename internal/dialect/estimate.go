@@ -257,6 +257,10 @@ func (p *promptReader) text() error {
 		return err
 	}
 	// What cannot be decoded has lone surrogates, which do not change its length much.
+	if len(value) > cap(p.decoded) { // decoding makes nothing longer
+		clear(p.decoded[:cap(p.decoded)])
+		p.decoded = make([]byte, 0, 2*len(value))
+	}
 	p.decoded, _ = jsontext.AppendUnquote(p.decoded[:0], value)
 	p.add(p.decoded)
 	return nil

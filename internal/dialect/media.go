@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Tokens that one image can cost at most.
 //
@@ -37,7 +40,7 @@ func (r *Request) InputBound() int64 {
 
 // mediaType notes what media is being read.
 func (b *reading) mediaType(start, end int) {
-	kind := b.prefix(start, end)
+	kind := string(b.prefix(start, end))
 	switch {
 	case strings.HasPrefix(kind, "image/"):
 		b.image = true
@@ -86,7 +89,9 @@ func (b *reading) mediaEnds() {
 // mediaAddress notes media that is given by address, with its data in a data URL
 // or to be fetched by the provider.
 func (b *reading) mediaAddress(start, end int) {
-	if strings.HasPrefix(b.prefix(start, end), "data:image/") {
+	isImage := bytes.HasPrefix(b.prefix(start, end), []byte("data:image/"))
+	clear(b.beginning[:]) // it may be of an address that is nobody else's business
+	if isImage {
 		b.request.images++
 		b.request.imageSize += end - start
 		return

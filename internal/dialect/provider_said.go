@@ -11,9 +11,25 @@ import (
 
 // providerError is what the dialects' error bodies say, taken together.
 type providerError struct {
-	code, kind, status, message string
-	reasons                     []string
-	wait                        time.Duration
+	code, kind, status string
+	message            jsonText
+	reasons            []string
+	wait               time.Duration
+}
+
+// jsonText is a JSON value where it lies. What providers say may quote the request, so
+// no copy is made of it; encoding/json would make one into a json.RawMessage.
+type jsonText []byte
+
+// UnmarshalJSON keeps the place: json.Unmarshal gives a part of what it was given.
+func (t *jsonText) UnmarshalJSON(value []byte) error {
+	*t = value
+	return nil
+}
+
+// begins tells whether it is a string that begins with a text.
+func (t jsonText) begins(text string) bool {
+	return len(t) > len(text) && t[0] == '"' && string(t[1:len(text)+1]) == text
 }
 
 // readProviderError reads an error body; one that is no JSON, as a cut one, says nothing.
@@ -23,24 +39,24 @@ func readProviderError(body []byte) providerError {
 		body = body[1 : len(body)-1]
 	}
 	var outer struct {
-		Error json.RawMessage `json:"error"`
-		Code  json.RawMessage `json:"code"`
+		Error jsonText `json:"error"`
+		Code  jsonText `json:"code"`
 	}
 	if decode(body, &outer) != nil {
 		return providerError{}
 	}
 	var inner struct {
-		Code    json.RawMessage `json:"code"`
-		Type    string          `json:"type"`
-		Status  string          `json:"status"`
-		Message string          `json:"message"`
+		Code    jsonText `json:"code"`
+		Type    string   `json:"type"`
+		Status  string   `json:"status"`
+		Message jsonText `json:"message"`
 		Details []struct {
 			Reason     string `json:"reason"`
 			RetryDelay string `json:"retryDelay"`
 		} `json:"details"`
 	}
-	if flat := text(outer.Error); flat != "" {
-		return providerError{code: text(outer.Code), message: flat} // xAI: {"code":"…","error":"text"}
+	if len(outer.Error) > 2 && outer.Error[0] == '"' {
+		return providerError{code: text(outer.Code), message: outer.Error} // xAI: {"code":"…","error":"text"}
 	}
 	if decode(outer.Error, &inner) != nil {
 		return providerError{}
@@ -67,7 +83,7 @@ func decode(data []byte, into any) error {
 }
 
 // text returns a JSON string's value, and nothing for any other value.
-func text(value json.RawMessage) string {
+func text(value jsonText) string {
 	var decoded string
 	if json.Unmarshal(value, &decoded) != nil {
 		return ""
@@ -80,7 +96,7 @@ func (e providerError) quota() bool {
 	return e.code == "insufficient_quota" || e.kind == "insufficient_quota" || // OpenAI, under 429
 		e.code == "billing_hard_limit_reached" || // OpenAI, under 400
 		e.kind == "billing_error" || // Anthropic, under 402
-		strings.HasPrefix(e.message, "Your credit balance is too low") // Anthropic, an invalid_request_error under 400
+		e.message.begins("Your credit balance is too low") // Anthropic, an invalid_request_error under 400
 }
 
 // refused tells whether a 400 is about the gateway's own key or account.
@@ -89,7 +105,7 @@ func (e providerError) refused(d Dialect) bool {
 		// FAILED_PRECONDITION: region or billing, ai.google.dev/gemini-api/docs/troubleshooting.
 		return e.status == "FAILED_PRECONDITION" || slices.Contains(e.reasons, "API_KEY_INVALID")
 	}
-	return e.code == "invalid_api_key" || strings.HasPrefix(e.message, "Incorrect API key provided") // xAI, under 400
+	return e.code == "invalid_api_key" || e.message.begins("Incorrect API key provided") // xAI, under 400
 }
 
 // RetryAfterBody says when a provider wants to be asked again, as the body of its

@@ -21,7 +21,7 @@ func (r *Reach) anyInput() { r.InputAudio, r.InputImage, r.InputVideo = true, tr
 
 // modality reads one kind of output that is asked for.
 func (b *reading) modality(start, end int) {
-	switch b.prefix(start, end) {
+	switch string(b.prefix(start, end)) {
 	case "text":
 	case "audio":
 		b.asked.audio = true

@@ -174,9 +174,9 @@ func (r *Request) readChat() error {
 		case chatUser:
 			b.name(&r.conversation.user, start, end)
 		case chatEffort:
-			r.NoReasoning = r.NoReasoning || b.prefix(start, end) == "none"
+			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "none"
 		case chatThinkingType:
-			r.NoReasoning = r.NoReasoning || b.prefix(start, end) == "disabled"
+			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "disabled"
 		default:
 			if refused, ok := chatRefusals[f]; ok {
 				return b.refuse(refused.param, refused.why, start, end)
@@ -206,7 +206,7 @@ func (b *reading) chatMedia(f field, start, end int) {
 	}
 	switch f {
 	case chatPartType:
-		switch b.prefix(start, end) {
+		switch string(b.prefix(start, end)) {
 		case "text", "refusal", "image_url", "video_url", "audio_url", "input_audio":
 		default:
 			r.Reach.anyInput()

@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Fields of Gemini's generateContent.
 const (
@@ -176,7 +179,9 @@ func (b *reading) visitPart(f field, start, end int) *Error {
 		b.modalities(start, end)
 	case generateFileAddress:
 		address := b.prefix(start, end)
-		if strings.HasPrefix(address, "files/") || strings.Contains(address, "generativelanguage.googleapis.com/") {
+		stored := bytes.HasPrefix(address, []byte("files/")) || bytes.Contains(address, []byte("generativelanguage.googleapis.com/"))
+		clear(b.beginning[:])
+		if stored {
 			return unsupported("fileData", becauseStored)
 		}
 	}

@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Fields of Anthropic's messages.
 const (
@@ -103,7 +106,7 @@ func (r *Request) readMessages(rawQuery string) error {
 		case messagesThinking:
 			return b.object("thinking", start, end)
 		case messagesThinkingType:
-			r.NoReasoning = b.prefix(start, end) == "disabled"
+			r.NoReasoning = string(b.prefix(start, end)) == "disabled"
 		case messagesBudget:
 			r.ThinkingBudget, problem = b.integer("thinking.budget_tokens", start, end, 1, maxOutputCap)
 		case messagesTier:
@@ -127,7 +130,7 @@ func (r *Request) readMessages(rawQuery string) error {
 				r.compacts()
 			}
 		case messagesEditType:
-			if strings.HasPrefix(b.prefix(start, end), "compact_") {
+			if bytes.HasPrefix(b.prefix(start, end), []byte("compact_")) {
 				r.compacts()
 			}
 		case messagesMessage:
@@ -170,7 +173,7 @@ func (b *reading) visitContent(f field, start, end int) (problem *Error) {
 			b.mediaEnds()
 		}
 	case messagesSourceType:
-		switch b.prefix(start, end) {
+		switch string(b.prefix(start, end)) {
 		case "url":
 			b.request.unbounded = true
 		case "file":

@@ -121,7 +121,7 @@ func (r *Request) readResponses() error {
 				problem = invalid("tools.tools.type", "must be function or custom: a namespace has no other tools")
 			}
 		case responsesItemType:
-			if b.prefix(start, end) == "item_reference" {
+			if string(b.prefix(start, end)) == "item_reference" {
 				return unsupported("input.type item_reference", becauseStored)
 			}
 		case responsesItem:

@@ -38,6 +38,8 @@ type reading struct {
 	// asked are the kinds of output that are listed so far.
 	asked struct{ audio, image bool }
 
+	beginning [64]byte // what prefix reads into
+
 	toolType      string
 	toolExecution string // where a tool search runs
 	maxUses       int64
@@ -129,14 +131,15 @@ func enumeration(name string) bool {
 }
 
 // prefix reads the beginning of a string, in lower case, up to 64 bytes. It is for
-// telling kinds of addresses and media apart, without copying all of them.
-func (b *reading) prefix(start, end int) string {
+// telling kinds of addresses and media apart, without copying all of them. The bytes
+// are valid until the next call.
+func (b *reading) prefix(start, end int) []byte {
 	value := b.scanner.data[start:end]
 	if len(value) < 2 || value[0] != '"' {
-		return ""
+		return nil
 	}
 	value = value[1 : len(value)-1]
-	var decoded [64]byte
+	decoded := &b.beginning
 	n := 0
 	for i := 0; i < len(value) && n < len(decoded); n++ {
 		c := rune(value[i])
@@ -147,10 +150,13 @@ func (b *reading) prefix(start, end int) string {
 		if c >= 0x80 {
 			c = 0 // of no kind that is known
 		}
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
 		decoded[n] = byte(c)
 		i += size
 	}
-	return strings.ToLower(string(decoded[:n]))
+	return decoded[:n]
 }
 
 // object demands an object or null.

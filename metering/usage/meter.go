@@ -203,7 +203,7 @@ func (m *Meter) withhold(p []byte) {
 	if errors.Is(m.err, ErrTooLarge) {
 		return // what was dropped must not leave a gap
 	}
-	m.withheld = append(m.withheld, p...)
+	m.withheld = add(m.withheld, p)
 }
 
 // unmarked leaves out the byte order mark that a document may begin with.

@@ -17,7 +17,7 @@ func (m *Meter) feedRaw(p []byte) []byte {
 	}
 	pass := max(len(m.withheld)+len(p)-rawTail, 0)
 	old := min(pass, len(m.withheld))
-	m.out = append(append(m.out[:0], m.withheld[:old]...), p[:pass-old]...)
-	m.withheld = append(m.withheld[:copy(m.withheld, m.withheld[old:])], p[pass-old:]...)
+	m.out = add(m.out[:0], m.withheld[:old], p[:pass-old])
+	m.withheld = add(m.withheld[:copy(m.withheld, m.withheld[old:])], p[pass-old:])
 	return m.out
 }

@@ -77,15 +77,6 @@ func (m *Meter) EstimateOutput(estimator tokens.Estimator) int64 {
 // the caller's, to be overwritten.
 func (m *Meter) Sample() []byte { return unescaped(m.sample.text) }
 
-// Forget overwrites what is kept of the response's content.
-func (m *Meter) Forget() {
-	clear(m.sample.text)
-	m.sample.text = m.sample.text[:0]
-	if m.shortcut != nil {
-		m.shortcut.forget()
-	}
-}
-
 // unescaped decodes what is between the quotes of JSON strings, which may end anywhere.
 func unescaped(encoded []byte) []byte {
 	text := make([]byte, 0, len(encoded)) // decoding never makes it longer

@@ -53,6 +53,7 @@ type scanner struct {
 	scratch  [maxValue]byte // a value that spans pieces
 	length   int            // of scratch
 	overflow bool           // the value did not fit into scratch
+	decoded  []byte         // a value without its escapes
 
 	base int // offset of the current piece, for cuts
 	cuts cutter

@@ -173,11 +173,15 @@ func (s *scanner) gather(piece []byte, last bool) (value []byte, ok bool) {
 	return s.scratch[:s.length], !s.overflow
 }
 
-// decode resolves the escapes of a string. It is rare enough to allocate.
+// decode resolves the escapes of a string. It is rare enough to allocate; what it
+// returns is valid until the next call.
 func (s *scanner) decode(value []byte) []byte {
-	quoted := make([]byte, 0, len(value)+2)
-	quoted = append(append(append(quoted, '"'), value...), '"')
-	decoded, err := jsontext.AppendUnquote(nil, quoted)
+	if s.decoded == nil {
+		s.decoded = make([]byte, 2*(maxValue+2))
+	}
+	// Nothing gets longer by it. (Invalid UTF-8 would, and is an error.)
+	quoted := append(append(append(s.decoded[:0:maxValue+2], '"'), value...), '"')
+	decoded, err := jsontext.AppendUnquote(s.decoded[maxValue+2:maxValue+2], quoted)
 	if err != nil {
 		return nil
 	}

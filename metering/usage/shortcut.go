@@ -48,7 +48,7 @@ func (p *path) add(c call) {
 
 func (p *path) addSample(piece []byte) {
 	from := len(p.names)
-	p.names = append(p.names, piece...)
+	p.names = add(p.names, piece)
 	p.add(call{kind: callSample, from: from, to: len(p.names)})
 }
 
@@ -231,7 +231,7 @@ func (p *path) record(s *scanner, text []byte, from, to int) bool {
 	if p.full || !s.between() || !p.after.mark(s) {
 		return false
 	}
-	p.text = append(p.text, text[from:to]...)
+	p.text = add(p.text, text[from:to])
 	return true
 }
 
@@ -336,7 +336,7 @@ func (r *recorder) end(f field) {
 
 func (r *recorder) value(f field, k kind, text []byte) {
 	from := len(r.path.names)
-	r.path.names = append(r.path.names, text...)
+	r.path.names = add(r.path.names, text)
 	r.path.add(call{kind: callValue, field: f, value: k, from: from, to: len(r.path.names)})
 	r.reader.value(f, k, text)
 }

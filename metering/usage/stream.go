@@ -46,7 +46,7 @@ func (m *Meter) feedStream(p []byte) []byte {
 	}
 	pass := p[:from]
 	if released {
-		m.out = append(append(m.out[:0], m.withheld...), pass...)
+		m.out = add(m.out[:0], m.withheld, pass)
 		m.withheld = m.withheld[:0]
 		pass = m.out
 		m.terminal = false

@@ -13,7 +13,7 @@ func (m *Meter) feedStripped(p []byte) []byte {
 			// The rest of the CRLF that ended the previous event goes where that went.
 			m.split.next(p[i : i+1])
 			if !m.dropped {
-				m.event = append(m.event, '\n')
+				m.event = add(m.event, lineFeed)
 				m.flushEvent()
 			}
 			i++
@@ -21,14 +21,14 @@ func (m *Meter) feedStripped(p []byte) []byte {
 		}
 		if m.atBare(p[i]) {
 			n := m.readBare(p[i:])
-			m.event = append(m.event, p[i:i+n]...)
+			m.event = add(m.event, p[i:i+n])
 			m.flushEvent()
 			i += n
 			continue
 		}
 		n, token, start, end := m.split.next(p[i:])
 		m.scanner.base = len(m.event) + start
-		m.event = append(m.event, p[i:i+n]...)
+		m.event = add(m.event, p[i:i+n])
 		m.readStripped(token, p[i+start:i+end])
 		if m.oversized || len(m.event) > maxStripped {
 			m.oversized = token != tokenEnd
@@ -83,14 +83,14 @@ func (m *Meter) cutEvent(ranges []cut) {
 // flushEvent passes the event, or withholds it after the end.
 func (m *Meter) flushEvent() {
 	if m.reopened {
-		m.out = append(m.out, m.withheld...)
+		m.out = add(m.out, m.withheld)
 		m.withheld = m.withheld[:0]
 		m.terminal, m.reopened = false, false
 	}
 	if m.terminal || m.outcome.final {
 		m.withhold(m.event)
 	} else {
-		m.out = append(m.out, m.event...)
+		m.out = add(m.out, m.event)
 	}
 	m.event = m.event[:0]
 }
