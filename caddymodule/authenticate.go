@@ -57,6 +57,10 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if h.app.AccessLog != accessLogCaddy {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
+	span := spanOf(r)
+	if span != nil && h.app.AccessLog != accessLogCaddy {
+		keepPrivate(span, r)
+	}
 	if h.answerHealth(w, r) {
 		return nil
 	}
@@ -65,7 +69,7 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		id: uuid.Must(uuid.NewV7()).String(), startedAt: h.app.now(), client: r.Context(), header: r.Header,
 		dialect: dialect.Guess(r.URL.Path, r.Header),
 	}
-	ex.delivery = newDelivery(w, h.app.now)
+	ex.delivery, ex.span = newDelivery(w, h.app.now), span
 	ex.attach(r)
 	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)
 
@@ -76,6 +80,9 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		if ex.settlement == nil {
 			logRefusal(h.logger, ex, h.app.now())
 			measured.refused(ex)
+		}
+		if span != nil {
+			ex.traceExchange(r.URL.Path)
 		}
 	}()
 	// The credential goes first, whatever else is wrong with the request.

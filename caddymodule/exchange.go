@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/faregate/faregate/auth"
 	"github.com/faregate/faregate/internal/dialect"
@@ -24,6 +25,7 @@ type Exchange struct {
 	startedAt time.Time
 	client    context.Context // the client's request: done when the client has left
 	delivery  *delivery
+	span      trace.Span  // Caddy's, of the request; nil if nobody records one
 	header    http.Header // the client's, without credentials; for allow-lists only
 
 	principal *auth.Principal

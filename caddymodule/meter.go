@@ -90,7 +90,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		catalogue: ex.catalogue, model: ex.model,
 		noReasoning:     ex.request.NoReasoning,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
-		admission: ex.admission, markup: markup,
+		admission: ex.admission, markup: markup, span: ex.span,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
 			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,

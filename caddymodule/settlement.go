@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/internal/upstream"
@@ -32,6 +33,9 @@ type settlement struct {
 	runtime *runtime
 	logger  *zap.Logger
 	now     func() time.Time
+
+	// span is told what the request came to; nil if nobody records one. It may have ended.
+	span trace.Span
 
 	hold      *ledger.Hold
 	admission *admission
@@ -125,6 +129,9 @@ func (s *settlement) settle(a answer) error {
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
 	logRequest(s.logger, &s.record)
+	if s.span != nil {
+		traceRecord(s.span, &s.record)
+	}
 	measured.settled(&s.record, took)
 	s.runtime.spending.settled(s.record.AccountID, s.record.Cost-s.record.Shortfall)
 	if err == nil && s.record.Cost > held {
