@@ -57,11 +57,16 @@ func newMetrics() *metrics {
 	}
 }
 
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.requests, m.refusals, m.attempts, m.failures, m.coolDowns, m.tokens, m.cost, m.shortfall,
+		m.duration, m.firstToken, m.settlement, m.lockouts,
+	}
+}
+
 // register makes the metrics known to the registry of a configuration.
 func (m *metrics) register(registry *prometheus.Registry, rt *runtime) error {
-	for _, collector := range []prometheus.Collector{
-		m.requests, m.refusals, m.attempts, m.failures, m.coolDowns, m.tokens, m.cost, m.shortfall, m.duration, m.firstToken, m.settlement, m.lockouts, runtimeMetrics{rt},
-	} {
+	for _, collector := range append(m.collectors(), runtimeMetrics{rt}) {
 		if err := registry.Register(collector); err != nil {
 			return err
 		}
