@@ -82,6 +82,12 @@ type App struct {
 	// are cancelled. Default: 1000.
 	Drains int `json:"drains,omitempty"`
 
+	// How many attempts are made for one request at most, 1 to 64. Default: 8.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+
+	// How long after its first attempt another one may begin. Default: 15m.
+	TryDuration caddy.Duration `json:"try_duration,omitempty"`
+
 	// A price file, whose prices take precedence over those that come with Faregate.
 	// It is read again when it changes. Default: none.
 	Prices string `json:"prices,omitempty"`
@@ -94,6 +100,7 @@ type App struct {
 	events     *caddyevents.App
 	logger     *zap.Logger
 	now        func() time.Time
+	after      func(time.Duration, func()) timer
 	runtime    *runtime
 	node       string
 	prices     *price.Source
@@ -120,7 +127,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision resolves secrets and builds the catalogue. It has no side effects, as
 // `caddy validate` calls it too: the store is opened in Start.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.logger, a.now = ctx, ctx.Logger(), time.Now
+	a.ctx, a.logger, a.now, a.after = ctx, ctx.Logger(), time.Now, afterFunc
 	a.begin = sync.OnceValue(a.open)
 	if err := a.check(); err != nil {
 		return err
@@ -182,6 +189,9 @@ func (a *App) check() error {
 	if err := a.checkDrains(); err != nil {
 		return err
 	}
+	if err := a.checkAttempts(); err != nil {
+		return err
+	}
 	var err error
 	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
 		return err
@@ -210,7 +220,7 @@ func (a *App) buildCatalogue() error {
 			continue
 		}
 		providers = append(providers, provider)
-		a.transports[provider] = newTransport(provider.Private)
+		a.transports[provider] = newTransport(provider.Private, provider.Timeouts.Connect)
 		a.leaving[provider] = configured.leavingRules()
 	}
 	if len(providers) == 0 {
@@ -280,6 +290,7 @@ func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
 		options = upstream.ProviderOptions{Name: configured.Name, Dialects: []dialect.Dialect{spoken}, OldOutputCap: true}
 	}
 	options.BaseURL, options.Keys, options.Models = address, keys, configured.Models
+	options.Timeouts = configured.Timeouts.forProvider()
 	options.Private = configured.onPrivateNetwork(address)
 	if options.DataPolicy, err = parseDataPolicy(configured.DataPolicy); err != nil {
 		return nil, err

@@ -43,7 +43,8 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	sending := ex.body.reader(payload)
 	// The provider's request has a life of its own: the client's leaving must not
 	// end it before the usage is known, unless that is what is wanted.
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
+	cancel := func() { end(context.Canceled) }
 	leaving := ex.watchClient(target.Provider, cancel)
 	request, err := t.providerRequest(ctx, ex, r, target, payload, sending)
 	if err != nil {
@@ -52,17 +53,20 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		_ = sending.Close()
 		return nil, unsent(err)
 	}
+	waiting := newPatience(ctx, end, target.Provider.Timeouts, t.app.after)
 	response, err := t.app.transportOf(target.Provider).RoundTrip(request)
 	ex.sent = sending.sent()
 	if err != nil {
+		waiting.stop()
 		leaving.stop()
 		cancel()
-		return nil, unanswered(err)
+		return nil, unanswered(waiting.why(err))
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		patience := time.AfterFunc(errorBodyPatience, cancel)
+		rest := time.AfterFunc(errorBodyPatience, cancel)
 		failed := readFailure(target.Dialect, response, t.app.now())
-		patience.Stop()
+		rest.Stop()
+		waiting.stop()
 		// A provider that quotes the key which it was shown must not give it away.
 		if failed.quotes(target.Credential.Secret()) {
 			failed.forget()
@@ -71,8 +75,9 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		cancel()
 		return nil, failed
 	}
+	waiting.source = response.Body
 	body := &responseBody{
-		source: response.Body, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
+		source: waiting, waiting: waiting, cancel: cancel, leaving: leaving, exchange: ex, settlement: ex.settlement,
 		call: call, limits: dialect.ReadProviderLimits(response.Header, t.app.now()),
 		status: response.StatusCode, length: response.ContentLength, streams: ex.request.Stream,
 	}

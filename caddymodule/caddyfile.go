@@ -38,6 +38,9 @@ func init() {
 //			api_key  <key> [weight <n>] [in_flight <n>]...
 //			models   <names...>
 //			data_policy zdr|no_training|retains|unknown
+//			connect_timeout    <duration>
+//			first_byte_timeout <duration>
+//			idle_timeout       <duration>
 //			insecure
 //			private
 //			on_disconnect [cancel|drain|default] {
@@ -68,6 +71,8 @@ func init() {
 //		data_policy zdr|no_training|retains|unknown
 //		balance_low   <dollars>
 //		spend_anomaly <dollars>|off
+//		max_attempts <number>
+//		try_duration <duration>
 //		prices     <file>
 //		access_log caddy
 //	}
@@ -109,6 +114,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = app.parseWatchLine(d, &app.BalanceLow, "1.00")
 		case "spend_anomaly":
 			err = app.parseWatchLine(d, &app.SpendAnomaly, "10.00")
+		case "max_attempts":
+			err = app.parseMaxAttempts(d)
+		case "try_duration":
+			err = parseTimeout(d, &app.TryDuration)
 		case "prices":
 			if app.Prices != "" {
 				err = d.Err("prices is given twice")
@@ -120,7 +129,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices or access_log")
 		}
 		if err != nil {
 			return nil, err
@@ -241,7 +250,11 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 			}
 			provider.Simulator = true
 		default:
-			return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, on_disconnect, insecure, private or simulator")
+			if known, err := provider.Timeouts.parse(d); err != nil {
+				return err
+			} else if !known {
+				return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, on_disconnect, connect_timeout, first_byte_timeout, idle_timeout, insecure, private or simulator")
+			}
 		}
 	}
 	if err := provider.validate(); err != nil {

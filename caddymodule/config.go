@@ -63,6 +63,9 @@ type Provider struct {
 	// have a policy of its own, which goes before this one.
 	OnDisconnect *Disconnect `json:"on_disconnect,omitempty"`
 
+	// How long the provider is waited for.
+	Timeouts
+
 	// Makes this provider the built-in simulator: made-up answers for tries and
 	// tests, models simulator/* only, served to loopback clients only.
 	Simulator bool `json:"simulator,omitempty"`
@@ -132,6 +135,9 @@ func (p *Provider) validate() error {
 		return errors.New("a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it")
 	}
 	if err := p.OnDisconnect.validate(); err != nil {
+		return fmt.Errorf("provider %s: %w", p.Name, err)
+	}
+	if err := p.Timeouts.validate(); err != nil {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
 	if p.Simulator {

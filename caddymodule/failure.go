@@ -144,6 +144,9 @@ func (b *failureBody) Close() error {
 // problem is our own text for the provider's failure.
 func (f *failure) problem(requestID string) *dialect.Error {
 	problem := dialect.NewError(f.class.Code())
+	if f.outcome.Result == upstream.TimedOut {
+		problem = dialect.NewError(dialect.CodeProviderTimedOut)
+	}
 	problem.RequestID = requestID
 	problem.RetryAfter = f.outcome.Wait
 	return problem
@@ -166,7 +169,7 @@ func (f *failure) reason() string {
 		return "name not found"
 	case errors.As(f.err, &certificate), errors.As(f.err, &authority):
 		return "certificate not trusted"
-	case errors.Is(f.err, context.DeadlineExceeded):
+	case f.outcome.Result == upstream.TimedOut:
 		return "timed out"
 	case errors.Is(f.err, context.Canceled):
 		return "cancelled"

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faregate/faregate/internal/simulator"
 	"github.com/faregate/faregate/internal/upstream"
@@ -15,7 +16,7 @@ func TestANameThatLeadsInsideIsNotDialled(t *testing.T) {
 	g := startGateway(t, gatewayOptions{})
 	app := g.theApp()
 	for provider := range app.transports {
-		app.transports[provider] = newTransport(false) // as if its address were a name
+		app.transports[provider] = newTransport(false, time.Second) // as if its address were a name
 	}
 	got := g.call(chatJSON.path, chatJSON.body)
 	if got.status != http.StatusServiceUnavailable || got.errorCode() != "provider_unavailable" || strings.Contains(string(got.body), "127.0.0.1") {
@@ -26,7 +27,7 @@ func TestANameThatLeadsInsideIsNotDialled(t *testing.T) {
 	}
 	waitFor(t, "the log to say why", func() bool { return strings.Contains(g.log(), "does not say private") })
 	for provider := range app.transports {
-		app.transports[provider] = newTransport(true)
+		app.transports[provider] = newTransport(true, time.Second)
 	}
 	g.forgetFailures()
 	if got := g.call(chatJSON.path, chatJSON.body); got.status != http.StatusOK {

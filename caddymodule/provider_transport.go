@@ -8,26 +8,21 @@ import (
 	"github.com/faregate/faregate/internal/upstream"
 )
 
-const (
-	dialPatience   = 10 * time.Second
-	answerPatience = 10 * time.Minute // a reasoning model may think that long before its answer's first byte
-)
-
 // newTransport makes the connections to one provider. They are apart from other
 // providers', so that one that hangs takes no connection from another, and they
 // take no proxy from the environment: prompts go where the configuration says. A
 // provider that is not private is not dialled on this machine or a private network,
 // whatever its name leads to. Redirects are answers like others, and not followed.
-func newTransport(private bool) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialPatience, KeepAlive: 30 * time.Second, Control: upstream.GuardDial(private)}
+// How long an answer may take is the attempt's matter (patience).
+func newTransport(private bool, connect time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second, Control: upstream.GuardDial(private)}
 	return &http.Transport{
-		DialContext:           dialer.DialContext,
-		TLSHandshakeTimeout:   dialPatience,
-		ResponseHeaderTimeout: answerPatience,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   1024,
-		IdleConnTimeout:       90 * time.Second,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: connect,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        1024,
+		MaxIdleConnsPerHost: 1024,
+		IdleConnTimeout:     90 * time.Second,
 		// The meter reads the answer as it is; see also identityEncoding.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,

@@ -11,9 +11,12 @@ import (
 )
 
 const (
-	// readAheadPatience bounds the wait for a stream's first content, during which
-	// another provider can still take over unseen.
-	readAheadPatience = 5 * time.Second
+	// readAheadPatience bounds the wait for the first content of a stream that has sent
+	// something else. Until it is over another provider can still take over unseen; then
+	// the client gets what there is, as pings, so that nobody on its way gives up on a
+	// silent connection. A stream that has sent nothing is waited for as long as
+	// its provider is: what is passed on cannot be any less.
+	readAheadPatience = 30 * time.Second
 	// documentPatience bounds the wait for the rest of a document that has begun, before
 	// its header goes out: some providers send white space while they generate.
 	documentPatience = 2 * time.Second
@@ -57,6 +60,7 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 	defer timer.Stop()
 	b.early = takeBuffer(readSize)[:readSize]
 	buffer := b.early
+	waited := false
 	for read := 0; read < readAheadBytes; {
 		if read == 0 && b.framing == usage.JSON {
 			// A document gives its client nothing to see before it is there, so that its first
@@ -69,15 +73,19 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 				n, err := b.source.Read(buffer)
 				inFlight <- sourceResult{buffer[:n], err}
 			}()
+			var result sourceResult
 			select {
-			case result := <-inFlight:
-				read += len(result.bytes)
-				b.feed(result.bytes, result.err)
+			case result = <-inFlight:
 			case <-timer.C:
-				b.inFlight = inFlight
-				b.pending = b.kept
-				return nil
+				if waited = true; read > 0 {
+					b.inFlight = inFlight
+					b.pending = b.kept
+					return nil
+				}
+				result = <-inFlight
 			}
+			read += len(result.bytes)
+			b.feed(result.bytes, result.err)
 		}
 		b.kept = appendPooled(b.kept, b.pending)
 		b.pending = b.kept
@@ -86,7 +94,7 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 			return b.failedEarly()
 		case b.broke():
 			return unanswered(b.ended)
-		case b.ended != nil, enough():
+		case b.ended != nil, waited, enough():
 			return nil
 		}
 	}

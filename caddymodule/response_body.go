@@ -31,6 +31,7 @@ const (
 // the client's connection.
 type responseBody struct {
 	source     io.ReadCloser
+	waiting    *patience // the source, too
 	cancel     context.CancelFunc
 	leaving    *departure
 	exchange   *Exchange // nil once the handler has ended
@@ -123,6 +124,9 @@ func (b *responseBody) feed(p []byte, err error) {
 	if len(p) > 0 {
 		b.pending = b.meter.Feed(p)
 		b.observe()
+		if b.framing != usage.SSE || b.meter.Content() || b.meter.Final() {
+			b.waiting.begin()
+		}
 	}
 	if err != nil {
 		b.ended = err
@@ -184,6 +188,8 @@ func (b *responseBody) conclude() {
 	case err != nil:
 		b.unsettled = err
 		b.breakOff(unsettledProblem(err))
+	case ending != metering.EndedComplete && timedOut(b.ended):
+		b.breakOff(dialect.NewError(dialect.CodeProviderTimedOut))
 	case ending != metering.EndedComplete:
 		b.breakOff(dialect.NewError(dialect.CodeProviderBroke))
 	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
@@ -17,7 +18,9 @@ const providerHeader = "Faregate-Provider"
 // adoptCatalogue makes the present catalogue the one that requests are planned with,
 // with what is known of its providers' health.
 func (a *App) adoptCatalogue() {
-	a.catalogues.selector.Store(upstream.NewSelector(a.catalogue(), a.runtime.health, upstream.SelectorOptions{}))
+	a.catalogues.selector.Store(upstream.NewSelector(a.catalogue(), a.runtime.health, upstream.SelectorOptions{
+		MostAttempts: a.MaxAttempts, TryDuration: time.Duration(a.TryDuration),
+	}))
 }
 
 // planFor says who may be asked for the request.

@@ -42,6 +42,7 @@ const (
 	CodeProviderRateLimited Code = "provider_rate_limited"
 	CodeProviderLacksModel  Code = "provider_lacks_model"
 	CodeProviderBroke       Code = "provider_broke_off"
+	CodeProviderTimedOut    Code = "provider_timed_out"
 	CodeStoreUnavailable    Code = "store_unavailable"
 	CodeCreditElsewhere     Code = "credit_elsewhere"
 	CodeTooManyWaiting      Code = "too_many_waiting"
@@ -147,6 +148,8 @@ var catalogue = map[Code]entry{
 		message: "The provider does not serve this model to this gateway any more. Nothing was charged. Tell the operator, or call another model."},
 	CodeProviderBroke: {status: http.StatusBadGateway, openAI: serverError, anthropic: "api_error", google: "INTERNAL",
 		message: "The provider broke off its answer. Send the request again."},
+	CodeProviderTimedOut: {status: http.StatusGatewayTimeout, openAI: serverError, anthropic: "timeout_error", google: "DEADLINE_EXCEEDED",
+		message: "The provider of this model took too long: it sent nothing for as long as this gateway waits. Send the request again, or call another model."},
 	CodeStoreUnavailable: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",
 		message: "This gateway cannot reach its accounts at the moment. Nothing was charged. Send the request again in a moment."},
 	CodeCreditElsewhere: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE",

@@ -25,6 +25,7 @@ type Plan struct {
 	inline  [4]uint64
 
 	attempts int
+	first    int64 // when the first of them began
 	// waitUntil is when the request has waited long enough for slots; 0 before it has.
 	waitUntil int64
 	last      *candidate
@@ -57,7 +58,8 @@ func (p *Plan) Begin(ctx context.Context) (Call, error) {
 	health := p.selector.health
 	now := health.now()
 	p.closeLast()
-	if p.attempts >= p.selector.options.MostAttempts {
+	options := &p.selector.options
+	if p.attempts >= options.MostAttempts || p.attempts > 0 && now-p.first >= int64(options.TryDuration) {
 		return Call{}, ErrExhausted
 	}
 	// Another request can take the slot or the probe first; then it is somebody else's turn.
@@ -87,7 +89,9 @@ func (p *Plan) Begin(ctx context.Context) (Call, error) {
 
 func (p *Plan) start(index int, probes [3]int64, now int64) Call {
 	c := &p.routes.candidates[index]
-	p.attempts++
+	if p.attempts++; p.attempts == 1 {
+		p.first = now
+	}
 	p.last = c
 	p.began, p.probes = now, probes
 	p.close(index)

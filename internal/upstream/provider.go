@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/blake2b"
 
@@ -50,7 +52,26 @@ type ProviderOptions struct {
 	Deployments bool
 	// APIVersion is sent as the query's api-version.
 	APIVersion string
+	// Timeouts are how long the provider is waited for; what is 0 has a default.
+	Timeouts Timeouts
 }
+
+// Timeouts are how long a provider is waited for.
+type Timeouts struct {
+	// Connect is for a connection, TLS included; 0 is 10 seconds.
+	Connect time.Duration
+	// FirstByte is from the attempt's beginning until its answer begins, of a stream until
+	// its first content; 0 is 10 minutes, which reasoning models may need.
+	FirstByte time.Duration
+	// Idle is for each further piece of an answer; 0 is 5 minutes.
+	Idle time.Duration
+}
+
+const (
+	defaultConnect   = 10 * time.Second
+	defaultFirstByte = 10 * time.Minute
+	defaultIdle      = 5 * time.Minute
+)
 
 // KeyOptions describe one key of a provider.
 type KeyOptions struct {
@@ -74,6 +95,7 @@ type Provider struct {
 	Simulator    bool
 	DataPolicy   preferences.DataPolicy
 	Private      bool
+	Timeouts     Timeouts // none is 0
 
 	dialects         []dialect.Dialect
 	models           []string
@@ -91,6 +113,10 @@ func NewProvider(options ProviderOptions) *Provider {
 		UsageUnasked: options.UsageUnasked, Simulator: options.Simulator,
 		DataPolicy: options.DataPolicy, Private: options.Private, dialects: options.Dialects, models: options.Models,
 		credentialHeader: http.CanonicalHeaderKey(options.CredentialHeader), deployments: options.Deployments, apiVersion: options.APIVersion,
+	}
+	p.Timeouts = Timeouts{
+		Connect: cmp.Or(options.Timeouts.Connect, defaultConnect), FirstByte: cmp.Or(options.Timeouts.FirstByte, defaultFirstByte),
+		Idle: cmp.Or(options.Timeouts.Idle, defaultIdle),
 	}
 	for _, secret := range options.Secrets {
 		p.addKey(KeyOptions{Secret: secret})

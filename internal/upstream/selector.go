@@ -15,6 +15,9 @@ import (
 type SelectorOptions struct {
 	// MostAttempts bounds the attempts of a request; 0 is 8.
 	MostAttempts int
+	// TryDuration is how long after its first attempt a request may begin another; 0 is 15
+	// minutes.
+	TryDuration time.Duration
 	// QueueLength is how many requests may wait for a slot of one key; 0 is 64, and
 	// negative none.
 	QueueLength int
@@ -37,6 +40,9 @@ type Selector struct {
 func NewSelector(catalogue *Catalogue, health *Health, options SelectorOptions) *Selector {
 	if options.MostAttempts <= 0 {
 		options.MostAttempts = 8
+	}
+	if options.TryDuration <= 0 {
+		options.TryDuration = 15 * time.Minute
 	}
 	if options.QueueLength == 0 {
 		options.QueueLength = 64

@@ -291,3 +291,26 @@ func TestATooSmallContextIsLeftOut(t *testing.T) {
 		t.Errorf("planned for more than the context: %v", err)
 	}
 }
+
+func TestAttemptsAreBoundedInNumberAndTime(t *testing.T) {
+	w := newWorld(t, 1)
+	w.configure(SelectorOptions{MostAttempts: 3, TryDuration: time.Minute}, []Target{to(house("one", ProviderOptions{Keys: keys(9)}), "x")})
+	for takes, want := range map[time.Duration]int{time.Second: 3, 59 * time.Second: 2, time.Minute: 1, time.Hour: 1} {
+		w.health.Forget()
+		plan := w.plan(Request{})
+		var err error
+		attempts := 0
+		for {
+			var call Call
+			if call, err = plan.Begin(context.Background()); err != nil {
+				break
+			}
+			attempts++
+			w.now = w.now.Add(takes)
+			call.Done(Outcome{Result: Failed})
+		}
+		if attempts != want || !errors.Is(err, ErrExhausted) {
+			t.Errorf("of %v each, %d attempts and %v; want %d", takes, attempts, err, want)
+		}
+	}
+}

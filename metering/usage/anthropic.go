@@ -192,7 +192,8 @@ func (m *messages) common() *outcome { return &m.outcome }
 func (m *messages) fill(r *Report) {
 	r.Usage = m.counts.usage()
 	r.Reported = m.counts != messageCounts{}
-	r.Provisional = r.Reported && !m.final
+	// An error ends the stream, too, but the counts that an end has did not come.
+	r.Provisional = r.Reported && (!m.final || m.failed && m.finishReason == "")
 	if m.fallback != "" {
 		r.Model = m.fallback
 	}
