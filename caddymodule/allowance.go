@@ -96,6 +96,9 @@ func (ex *Exchange) kinds() price.Kinds {
 	if images := ex.request.Images; images.Count > 0 {
 		kinds[price.Images] = price.ImageKind(images.Quality, images.Size)
 	}
+	if ex.request.OldSearch {
+		kinds[price.WebSearch] = "preview"
+	}
 	return kinds
 }
 

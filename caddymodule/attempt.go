@@ -90,7 +90,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
 		StripUsage: ex.injectUsage(target.Provider), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
-		Estimator: tokens.For(target.Model, ex.request.Model),
+		Estimator: tokens.For(target.Model, ex.request.Model), LongCache: ex.request.LongCache,
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()

@@ -1,5 +1,7 @@
 package dialect
 
+import "github.com/faregate/faregate/metering/usage"
+
 // Fields of chat completions.
 const (
 	chatModel field = iota + 1
@@ -40,6 +42,7 @@ const (
 	chatCacheKey
 	chatSession
 	chatUser
+	chatLifetime
 )
 
 // chatRefusals are the members of chat completions that are not supported.
@@ -117,6 +120,7 @@ var chatBody = func() *place {
 		{text: "user", at: &place{field: chatUser}},
 		{text: "safety_identifier", at: &place{field: chatUser}},
 		{text: "reasoning_effort", at: &place{field: chatEffort}},
+		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: chatLifetime}}}}},
 		{text: "thinking", at: &place{names: []member{{text: "type", at: &place{field: chatThinkingType}}}}},
 	}}
 }()
@@ -157,6 +161,8 @@ func (r *Request) readChat() error {
 			r.IncludeUsage, problem = b.boolean("stream_options.include_usage", start, end)
 		case chatTier:
 			r.ServiceTier, problem = b.enumerated("service_tier", start, end)
+		case chatLifetime:
+			r.LongCache = usage.LongLived(b.prefix(start, end))
 		case chatTool:
 			return b.chatTool(end)
 		case chatToolType:

@@ -1,6 +1,10 @@
 package dialect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/faregate/faregate/metering/usage"
+)
 
 // Fields of OpenAI's responses.
 const (
@@ -28,6 +32,7 @@ const (
 	responsesInstructions
 	responsesCacheKey
 	responsesUser
+	responsesLifetime
 )
 
 // responsesRefusals are the members of responses that are not supported.
@@ -79,6 +84,7 @@ var responsesBody = func() *place {
 		{text: "conversation", at: &place{field: responsesConversation}},
 		{text: "prompt", at: &place{field: responsesPrompt}},
 		{text: "service_tier", at: &place{field: responsesTier}},
+		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: responsesLifetime}}}}},
 		{text: "tools", at: &place{each: tool}},
 	}}
 }()
@@ -105,6 +111,8 @@ func (r *Request) readResponses() error {
 			r.places.store = here
 			refused := responsesRefusals[f]
 			return b.refuse(refused.param, refused.why, start, end)
+		case responsesLifetime:
+			r.LongCache = usage.LongLived(b.prefix(start, end))
 		case responsesTier:
 			r.ServiceTier, problem = b.enumerated("service_tier", start, end)
 		case responsesTool:
@@ -169,6 +177,9 @@ const (
 	standardToolCalls = 4
 )
 
+// oldSearch is the older of OpenAI's two tools for searches of the web.
+const oldSearch = "web_search_preview"
+
 // responsesTool judges a tool when it begins and when it ends; search tells that it
 // is a web search.
 func (b *reading) responsesTool(end int) (search bool, problem *Error) {
@@ -183,7 +194,7 @@ func (b *reading) responsesTool(end int) (search bool, problem *Error) {
 	case "computer", "computer_use_preview":
 		b.request.toolKinds++
 		return false, nil
-	case "web_search", "web_search_preview":
+	case "web_search":
 		b.request.toolKinds++
 		return true, nil
 	case "code_interpreter", "shell":
@@ -198,9 +209,14 @@ func (b *reading) responsesTool(end int) (search bool, problem *Error) {
 	case "mcp", "image_generation", "programmatic_tool_calling":
 		return false, unsupported("tools.type "+kind, becauseUncapped)
 	}
-	if strings.HasPrefix(kind, "web_search_2") || strings.HasPrefix(kind, "web_search_preview_2") {
+	if kind == oldSearch || strings.HasPrefix(kind, oldSearch+"_2") {
+		b.request.OldSearch = true
 		b.request.toolKinds++
-		return true, nil // a dated version
+		return true, nil
+	}
+	if strings.HasPrefix(kind, "web_search_2") { // a dated version
+		b.request.toolKinds++
+		return true, nil
 	}
 	return false, unsupported("tools.type", becauseUncapped)
 }

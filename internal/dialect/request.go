@@ -44,6 +44,11 @@ type Request struct {
 	Tools []ServerTool
 	// NoReasoning says that the caller turned reasoning off in so many words.
 	NoReasoning bool
+	// OldSearch says that web searches are made with the older tool, web_search_preview,
+	// which has a price of its own.
+	OldSearch bool
+	// LongCache says that caches are to be kept for hours.
+	LongCache bool
 	// Reach is which kinds of priced tokens the request can lead to.
 	Reach Reach
 

@@ -208,16 +208,16 @@ func (c openAICounts) plusImage(next openAICounts) openAICounts {
 		return next
 	}
 	sum := next
-	sum.prompt += c.prompt
-	sum.completion += c.completion
-	sum.input += c.input
-	sum.output += c.output
-	sum.total += c.total
-	sum.cached += c.cached
-	sum.cachedImage += c.cachedImage
-	sum.promptImage += c.promptImage
-	sum.outputText += c.outputText
-	sum.outputImage += c.outputImage
+	sum.prompt = plus(sum.prompt, c.prompt)
+	sum.completion = plus(sum.completion, c.completion)
+	sum.input = plus(sum.input, c.input)
+	sum.output = plus(sum.output, c.output)
+	sum.total = plus(sum.total, c.total)
+	sum.cached = plus(sum.cached, c.cached)
+	sum.cachedImage = plus(sum.cachedImage, c.cachedImage)
+	sum.promptImage = plus(sum.promptImage, c.promptImage)
+	sum.outputText = plus(sum.outputText, c.outputText)
+	sum.outputImage = plus(sum.outputImage, c.outputImage)
 	return sum
 }
 

@@ -2,8 +2,11 @@ package usage
 
 import "math"
 
-// maxCount bounds every count, so that sums of them cannot overflow.
+// maxCount bounds every count, so that sums of a few cannot overflow.
 const maxCount = math.MaxInt64 >> 8
+
+// plus adds counts of which a response can have any number.
+func plus(a, b int64) int64 { return min(a+b, maxCount) }
 
 // count reads a number of tokens: not negative, fractions cut off, at most
 // maxCount. What is no such number counts as nothing.

@@ -163,13 +163,13 @@ func (g *gemini) end(f field) {
 			g.reported = g.reported || g.counts != (geminiCounts{})
 		}
 	case geminiPromptDetail:
-		g.counts.promptBy[g.modality] += g.tokens
+		g.counts.promptBy[g.modality] = plus(g.counts.promptBy[g.modality], g.tokens)
 	case geminiToolUseDetail:
-		g.counts.promptBy[g.modality] += g.tokens
+		g.counts.promptBy[g.modality] = plus(g.counts.promptBy[g.modality], g.tokens)
 	case geminiCachedDetail:
-		g.counts.cachedBy[g.modality] += g.tokens
+		g.counts.cachedBy[g.modality] = plus(g.counts.cachedBy[g.modality], g.tokens)
 	case geminiOutputDetail:
-		g.counts.outputBy[g.modality] += g.tokens
+		g.counts.outputBy[g.modality] = plus(g.counts.outputBy[g.modality], g.tokens)
 	case geminiError:
 		g.fail()
 	}
@@ -212,7 +212,7 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	case geminiErrorWord:
 		g.errorKind = g.errorKind.refine(text)
 	case geminiEmbedded:
-		g.embedded.prompt += count(text)
+		g.embedded.prompt = plus(g.embedded.prompt, count(text))
 	case geminiCharacters:
 		g.embedded.characters = count(text)
 	default:

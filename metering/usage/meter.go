@@ -65,15 +65,15 @@ func NewMeter(options Options) *Meter {
 	case GeminiEmbed:
 		m.format, m.scanner.root = &gemini{choices: wanted, given: options.Units}, geminiEmbedRoot
 	case OpenAIResponses:
-		m.format, m.scanner.root = &responses{}, responseRoot
+		m.format, m.scanner.root = &responses{openAI: openAI{longCache: options.LongCache}}, responseRoot
 	case OpenAIChat:
-		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile}}
+		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
 		m.format, m.scanner.root = m.chat, chatRoot
 	case OpenAICompletions:
-		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile}}
+		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
 		m.format, m.scanner.root = m.chat, completionRoot
 	default:
-		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, openAI: openAI{profile: options.Profile}}
+		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
 		m.scanner.root = answerRoots[options.Format]
 	}
 	m.outcome = m.format.common()

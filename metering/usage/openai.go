@@ -1,10 +1,13 @@
 package usage
 
+import "bytes"
+
 // The places that OpenAI's formats have in common.
 const (
 	openAIUsageObject field = iota + 128
 	openAIModel
 	openAITier
+	openAILifetime
 	openAIError
 	openAIErrorWord
 	countPrompt
@@ -49,6 +52,7 @@ var (
 		{"usage", openAIUsageNode},
 		{"service_tier", value(openAITier)},
 		{"error", openAIErrorNode},
+		{"prompt_cache_options", &node{members: []member{{"ttl", value(openAILifetime)}}}},
 	}
 )
 
@@ -63,6 +67,10 @@ type openAI struct {
 	counts, found, last openAICounts
 	sawUsage            bool  // in this document
 	cost                int64 // in pico-dollars, as last told
+
+	// longCache tells that what is written to a cache stays there for long, which has a
+	// price of its own.
+	longCache bool
 }
 
 func (o *openAI) begin(f field) {
@@ -94,6 +102,8 @@ func (o *openAI) value(f field, k kind, text []byte) {
 		}
 	case openAITier:
 		setName(&o.serviceTier, text)
+	case openAILifetime:
+		o.longCache = LongLived(text)
 	case openAIError:
 		if k == kindString {
 			o.fail()
@@ -120,9 +130,24 @@ func (o *openAI) commit(whole bool) (more bool) {
 func (o *openAI) common() *outcome { return &o.outcome }
 
 func (o *openAI) fill(r *Report) {
-	r.Usage = o.last.usage(o.profile, o.model)
+	r.Usage = o.usage(o.profile)
 	r.Reported = o.last.reported()
 	r.ProviderCost = o.cost
+}
+
+// usage is what was reported last.
+func (o *openAI) usage(profile Profile) Usage {
+	u := o.last.usage(profile, o.model)
+	if o.longCache {
+		u.CacheWrite, u.CacheWrite1h = 0, u.CacheWrite
+	}
+	return u
+}
+
+// LongLived tells whether a lifetime in a cache is one of hours: the usual one of
+// OpenAI's is 30m, the long one 12h.
+func LongLived(lifetime []byte) bool {
+	return bytes.HasSuffix(lifetime, []byte("h")) || bytes.HasSuffix(lifetime, []byte("d"))
 }
 
 // reported tells whether there is anything but a cost.

@@ -122,7 +122,7 @@ func (c *openAICounts) set(f field, text []byte) {
 	case countXSearches:
 		c.xSearches, c.told = n, true
 	case countFiles:
-		c.files, c.told = c.files+n, true
+		c.files, c.told = plus(c.files, n), true
 	case countInterpreters:
 		c.interpreters, c.told = n, true
 	case countSeconds:

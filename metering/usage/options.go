@@ -90,6 +90,9 @@ type Options struct {
 	Profile    Profile
 	// Estimator says how the model counts.
 	Estimator tokens.Estimator
+	// LongCache says that the request asked for caches to be kept for hours. The response
+	// says it too, with most providers.
+	LongCache bool
 	// Units of the request, which stand where the response does not tell:
 	// characters to be spoken or embedded, milliseconds of audio, pages. Not for
 	// conversations.

@@ -173,7 +173,7 @@ func (r *responses) finish() {
 
 func (r *responses) fill(report *Report) {
 	// The interface includes reasoning with every provider.
-	report.Usage = r.last.usage(ProfileStandard, r.model)
+	report.Usage = r.usage(ProfileStandard)
 	report.Reported = r.last.reported()
 	report.ProviderCost = r.cost
 

@@ -46,10 +46,10 @@ type Units struct {
 // Plus adds what two passes consumed.
 func (u Units) Plus(v Units) Units {
 	return Units{
-		WebSearch: u.WebSearch + v.WebSearch, WebFetch: u.WebFetch + v.WebFetch, XSearch: u.XSearch + v.XSearch,
-		FileSearch: u.FileSearch + v.FileSearch, CodeInterpreter: u.CodeInterpreter + v.CodeInterpreter,
-		Images: u.Images + v.Images, Characters: u.Characters + v.Characters,
-		Milliseconds: u.Milliseconds + v.Milliseconds, Pages: u.Pages + v.Pages,
+		WebSearch: plus(u.WebSearch, v.WebSearch), WebFetch: plus(u.WebFetch, v.WebFetch), XSearch: plus(u.XSearch, v.XSearch),
+		FileSearch: plus(u.FileSearch, v.FileSearch), CodeInterpreter: plus(u.CodeInterpreter, v.CodeInterpreter),
+		Images: plus(u.Images, v.Images), Characters: plus(u.Characters, v.Characters),
+		Milliseconds: plus(u.Milliseconds, v.Milliseconds), Pages: plus(u.Pages, v.Pages),
 	}
 }
 
