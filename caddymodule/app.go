@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -91,6 +92,10 @@ type App struct {
 	// A price file, whose prices take precedence over those that come with Faregate.
 	// It is read again when it changes. Default: none.
 	Prices string `json:"prices,omitempty"`
+
+	// How much memory the bodies of all requests under way may take, in bytes; more
+	// are refused with 503. Default: 1 GiB.
+	BodyMemory int64 `json:"body_memory,omitempty"`
 
 	// Which access log is written: ours, of metadata only (the default), or
 	// "caddy", which logs headers, addresses and URIs.
@@ -192,6 +197,10 @@ func (a *App) check() error {
 	if err := a.checkAttempts(); err != nil {
 		return err
 	}
+	if a.BodyMemory < 0 {
+		return fmt.Errorf("body_memory %d is not a size: it is a number of bytes", a.BodyMemory)
+	}
+	a.BodyMemory = cmp.Or(a.BodyMemory, defaultBodyMemory)
 	var err error
 	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
 		return err

@@ -33,14 +33,16 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	if covered.told {
 		outputCap = covered.outputCap
 	}
-	payload, err := ex.request.Body(dialect.Edit{
-		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(target.Provider),
+	payload, err := ex.body.edited(func() ([]byte, error) {
+		return ex.request.Body(dialect.Edit{
+			Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(target.Provider),
+		})
 	})
 	if err != nil {
 		return nil, unsent(err)
 	}
-	ex.body.keep(payload)
-	sending := ex.body.reader(payload)
+	defer payload.release()
+	sending := payload.reader()
 	// The provider's request has a life of its own: the client's leaving must not
 	// end it before the usage is known, unless that is what is wanted.
 	ctx, end := context.WithCancelCause(context.Background())
@@ -67,6 +69,9 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		failed := readFailure(target.Dialect, response, t.app.now())
 		rest.Stop()
 		waiting.stop()
+		if failed.class == dialect.ProviderModelNotFound && !target.TellsOfModel(ex.operation) {
+			failed.outcome = upstream.Outcome{}
+		}
 		// A provider that quotes the key which it was shown must not give it away.
 		if failed.quotes(target.Credential.Secret()) {
 			failed.forget()
@@ -89,7 +94,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	body.framing, body.streams = framing, body.streams || framing == usage.Raw
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
-		StripUsage: ex.injectUsage(target.Provider), Profile: target.Provider.Profile, Units: ex.likelyPieces(),
+		StripUsage: ex.injectUsage(target.Provider), Profile: target.Profile(), Units: ex.likelyPieces(),
 		Estimator: tokens.For(target.Model, ex.request.Model), LongCache: ex.request.LongCache,
 	})
 	if failed := body.begin(); failed != nil {
@@ -136,7 +141,7 @@ func (ex *Exchange) injectUsage(provider *upstream.Provider) bool {
 // providerRequest builds the request from allow-lists: nothing of the client's
 // request goes on by itself.
 func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.Request, target upstream.Attempt,
-	payload []byte, sending *bodyReader,
+	payload *payload, sending *bodyReader,
 ) (*http.Request, error) {
 	address, err := target.URL(ex.operation, ex.request)
 	if err != nil {
@@ -158,9 +163,9 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	request := (&http.Request{
 		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: sending, ContentLength: int64(len(payload)),
+		Body: sending, ContentLength: int64(len(payload.bytes)),
 		// Lets net/http send again what a closed idle connection never read.
-		GetBody: func() (io.ReadCloser, error) { return ex.body.reader(payload), nil },
+		GetBody: func() (io.ReadCloser, error) { return payload.reader(), nil },
 	}).WithContext(ctx)
 	return request, nil
 }

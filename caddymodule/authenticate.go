@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
+	"github.com/jub0bs/cors"
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/auth"
@@ -29,8 +30,13 @@ type Authenticate struct {
 	// say https (X-Forwarded-Proto) need no permission.
 	Insecure bool `json:"insecure,omitempty"`
 
+	// The origins of pages that may call from browsers, like https://app.example.com;
+	// "*" stands for all. Browsers' own credentials are never allowed. Default: none.
+	CORS []string `json:"cors,omitempty"`
+
 	app    *App
 	logger *zap.Logger
+	cors   *cors.Middleware // nil without origins
 }
 
 // CaddyModule returns the Caddy module information.
@@ -48,7 +54,8 @@ func (h *Authenticate) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app, h.logger = app, app.logger
-	return nil
+	h.cors, err = newCORS(h.CORS)
+	return err
 }
 
 // ServeHTTP verifies the key and answers every error of the handlers below. It
@@ -57,19 +64,25 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if h.app.AccessLog != accessLogCaddy {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
-	span := spanOf(r)
-	if span != nil && h.app.AccessLog != accessLogCaddy {
+	if span := spanOf(r); span != nil && h.app.AccessLog != accessLogCaddy {
 		keepPrivate(span, r)
 	}
-	if h.answerHealth(w, r) {
-		return nil
-	}
+	h.acrossOrigins(w, r, func(w http.ResponseWriter, r *http.Request) {
+		if !h.answerSideCall(w, r) {
+			h.answer(w, r, next)
+		}
+	})
+	return nil
+}
+
+// answer verifies the key, and calls the handlers below.
+func (h *Authenticate) answer(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) {
 	ex := &Exchange{
 		app: h.app, runtime: h.app.runtime,
 		id: uuid.Must(uuid.NewV7()).String(), startedAt: h.app.now(), client: r.Context(), header: r.Header,
 		dialect: dialect.Guess(r.URL.Path, r.Header),
 	}
-	ex.delivery, ex.span = newDelivery(w, h.app.now), span
+	ex.delivery, ex.span = newDelivery(w, h.app.now), spanOf(r)
 	ex.attach(r)
 	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)
 
@@ -81,7 +94,7 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 			logRefusal(h.logger, ex, h.app.now())
 			measured.refused(ex)
 		}
-		if span != nil {
+		if ex.span != nil {
 			ex.traceExchange(r.URL.Path)
 		}
 	}()
@@ -99,9 +112,21 @@ func (h *Authenticate) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 		err = h.serve(ex, secret, r, next)
 	}
 	if err != nil {
+		if ex.body == nil {
+			leaveBodyUnasked(ex.delivery.Header(), r)
+		}
 		ex.fail(err)
 	}
-	return nil
+}
+
+// leaveBodyUnasked lets the refusal of a request go out at once whose client waits to be
+// asked for the body. net/http would read that first, as it does not see through Caddy's
+// wrapper of the body who waits for whom (server.go, cw.writeHeader), and both would wait
+// until Caddy's time-out.
+func leaveBodyUnasked(answer http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
+		answer.Set("Connection", "close")
+	}
 }
 
 func (h *Authenticate) serve(ex *Exchange, secret string, r *http.Request, next caddyhttp.Handler) error {

@@ -74,6 +74,7 @@ func init() {
 //		max_attempts <number>
 //		try_duration <duration>
 //		prices     <file>
+//		body_memory <size>
 //		access_log caddy
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -124,12 +125,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			} else if !d.AllArgs(&app.Prices) || app.Prices == "" {
 				err = d.Err("prices takes one price file, like: prices /etc/caddy/prices.json")
 			}
+		case "body_memory":
+			err = parseSize(d, &app.BodyMemory, "1GiB")
 		case "access_log":
 			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices, body_memory or access_log")
 		}
 		if err != nil {
 			return nil, err

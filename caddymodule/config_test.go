@@ -87,6 +87,9 @@ func TestProviderMistakes(t *testing.T) {
 		{"unreadable address", house("dialect openai", "api_key {env.A}", "base_url https://llm.example.com:port/"+secretInClear), "provider house: " + noAddress + ", at Caddyfile:3"},
 		{"bad model name", house("dialect openai", "api_key {env.A}", "base_url https://a.example", "models a ../b"), `provider house: "../b" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:3`},
 		{"twice", "provider openai {env.A}\nprovider openai {env.B}", "provider openai is configured twice; give it several keys instead, or another name, at Caddyfile:4"},
+		{"body_memory without a value", "body_memory", "body_memory takes one size, like 1GiB, at Caddyfile:3"},
+		{"body_memory that is no size", "body_memory much", `body_memory "much" is not a size, like 1GiB, at Caddyfile:3`},
+		{"body_memory twice", "body_memory 1GiB\nbody_memory 2GiB", "body_memory is given twice, at Caddyfile:4"},
 		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, data_policy, on_disconnect, connect_timeout, first_byte_timeout, idle_timeout, insecure, private or simulator, at Caddyfile:4`},
 		{"dialect without a value", house("dialect"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"two dialects", house("dialect openai google"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
@@ -194,8 +197,8 @@ func TestOptionMistakes(t *testing.T) {
 	checkOptionMistakes(t, []mistake{
 		{"unknown data policy", "data_policy secret", "a data policy is one of zdr, no_training, retains and unknown, at Caddyfile:3"},
 		{"data_policy without a value", "data_policy", "data_policy takes one of zdr, no_training, retains and unknown, at Caddyfile:3"},
-		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices or access_log, at Caddyfile:3`},
-		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices or access_log, at Caddyfile:3"},
+		{"unknown subdirective", "providers openai", `unknown subdirective "providers" of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices, body_memory or access_log, at Caddyfile:3`},
+		{"secret for a subdirective", secretInClear, "this is no subdirective of faregate: use store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices, body_memory or access_log, at Caddyfile:3"},
 		{"balance_low without a value", "balance_low", "balance_low takes one amount in dollars, like: balance_low 1.00, at Caddyfile:3"},
 		{"balance_low in words", "balance_low little", `balance_low "little" is not an amount in dollars, like 1.00, at Caddyfile:3`},
 		{"balance_low of nothing", "balance_low 0", `balance_low "0" is not an amount in dollars, like 1.00, at Caddyfile:3`},
@@ -263,6 +266,7 @@ func TestSiteMistakes(t *testing.T) {
 		{"address", site("faregate https://api.openai.com"), where("faregate", addresses)},
 		{"address after a matcher", site("faregate /v1/* localhost:8080 {", "insecure", "}"), where("faregate", addresses)},
 		{"unknown matcher", site("faregate @nobody"), where("faregate", "unrecognized matcher name: @nobody")},
+		{"cors without an origin", site("faregate {", "cors", "}"), where("faregate", "cors takes the origins of the pages that may call from browsers, like https://app.example.com, or * for all, at Caddyfile:3")},
 		{"insecure with a value", site("faregate {", "insecure yes", "}"), where("faregate", "insecure takes no arguments, at Caddyfile:3")},
 		{"max_body without a value", site("faregate {", "max_body", "}"), where("faregate", "max_body takes one size, like 32MB, at Caddyfile:3")},
 		{"max_body with two values", site("faregate {", "max_body 1 MB", "}"), where("faregate", "max_body takes one size, like 32MB, at Caddyfile:3")},
@@ -273,7 +277,7 @@ func TestSiteMistakes(t *testing.T) {
 		{"handle_response without its matcher", site("faregate {", "insecure", "handle_response @absent {", "respond 503", "}", "}"), where("faregate", "no named response matcher defined with name 'absent', at Caddyfile:4")},
 
 		{"auth with an argument", site("faregate_auth strict"), where("faregate_auth", "faregate_auth takes no arguments but a matcher, at Caddyfile:2")},
-		{"auth with an unknown subdirective", site("faregate_auth {", "optional", "}"), where("faregate_auth", `unknown subdirective "optional" of faregate_auth: use insecure, at Caddyfile:3`)},
+		{"auth with an unknown subdirective", site("faregate_auth {", "optional", "}"), where("faregate_auth", `unknown subdirective "optional" of faregate_auth: use insecure or cors, at Caddyfile:3`)},
 		{"auth insecure with a value", site("faregate_auth {", "insecure yes", "}"), where("faregate_auth", "insecure takes no arguments, at Caddyfile:3")},
 		{"route with an argument", site("faregate_route openai"), where("faregate_route", "faregate_route takes no arguments but a matcher, at Caddyfile:2")},
 		{"route with an unknown subdirective", site("faregate_route {", "insecure", "}"), where("faregate_route", `unknown subdirective "insecure" of faregate_route: use max_body, at Caddyfile:3`)},
@@ -306,7 +310,7 @@ func TestSiteMistakes(t *testing.T) {
 			mistakes = append(mistakes, mistake{
 				name + " after " + strings.TrimSpace(before), site("faregate {", before+line, "}"),
 				where("faregate", `faregate cannot pass "`+name+`" on to reverse_proxy: providers, credentials and retries are Faregate's own matter. `+
-					"It takes insecure and max_body, and of reverse_proxy flush_interval, stream_timeout, stream_close_delay, stream_buffer_size, "+
+					"It takes insecure, cors and max_body, and of reverse_proxy flush_interval, stream_timeout, stream_close_delay, stream_buffer_size, "+
 					"header_down, handle_response, trusted_proxies, at Caddyfile:"+string(rune('3'+strings.Count(before, "\n")))),
 			})
 		}

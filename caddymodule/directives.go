@@ -32,6 +32,7 @@ func registerDirectives() {
 //
 //	faregate_auth [<matcher>] {
 //		insecure
+//		cors <origins...>
 //	}
 func parseAuthenticate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Authenticate)
@@ -45,10 +46,16 @@ func (h *Authenticate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Err("faregate_auth takes no arguments but a matcher")
 	}
 	for d.NextBlock(0) {
-		if d.Val() != "insecure" {
-			return unknownSubdirective(d, "faregate_auth", "insecure")
+		var err error
+		switch d.Val() {
+		case "insecure":
+			err = h.parseInsecure(d)
+		case "cors":
+			err = h.parseCORS(d)
+		default:
+			err = unknownSubdirective(d, "faregate_auth", "insecure or cors")
 		}
-		if err := h.parseInsecure(d); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -90,19 +97,23 @@ func (h *Route) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (h *Route) parseMaxBody(d *caddyfile.Dispenser) error {
+func (h *Route) parseMaxBody(d *caddyfile.Dispenser) error { return parseSize(d, &h.MaxBody, "32MB") }
+
+// parseSize reads a line with one size.
+func parseSize(d *caddyfile.Dispenser, into *int64, example string) error {
+	name := d.Val()
 	var text string
 	if !d.AllArgs(&text) {
-		return d.Err("max_body takes one size, like 32MB")
+		return d.Errf("%s takes one size, like %s", name, example)
 	}
-	if h.MaxBody != 0 {
-		return d.Err("max_body is given twice")
+	if *into != 0 {
+		return d.Errf("%s is given twice", name)
 	}
 	size, err := humanize.ParseBytes(text)
 	if err != nil || size == 0 || size > 1<<40 {
-		return d.Errf("max_body %q is not a size, like 32MB", text)
+		return d.Errf("%s %q is not a size, like %s", name, text, example)
 	}
-	h.MaxBody = int64(size)
+	*into = int64(size)
 	return nil
 }
 
@@ -133,6 +144,7 @@ var proxySubdirectives = []string{
 //
 //	faregate [<matcher>] {
 //		insecure
+//		cors <origins...>
 //		max_body <size>
 //		# and these of reverse_proxy: flush_interval, stream_timeout,
 //		# stream_close_delay, stream_buffer_size, header_down,
@@ -166,6 +178,11 @@ func parseChain(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 				return nil, err
 			}
 			tokens.Delete()
+		case name == "cors":
+			if err := authenticate.parseCORS(tokens); err != nil {
+				return nil, err
+			}
+			tokens.DeleteN(1 + len(authenticate.CORS))
 		case name == "max_body":
 			if err := route.parseMaxBody(tokens); err != nil {
 				return nil, err
@@ -175,7 +192,7 @@ func parseChain(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			tokens.NextSegment() // over its arguments and block, to the next one
 		default:
 			return nil, tokens.Errf("faregate cannot pass %q on to reverse_proxy: providers, credentials and retries are Faregate's own matter. "+
-				"It takes insecure and max_body, and of reverse_proxy %s", name, strings.Join(proxySubdirectives, ", "))
+				"It takes insecure, cors and max_body, and of reverse_proxy %s", name, strings.Join(proxySubdirectives, ", "))
 		}
 	}
 	tokens.Reset()

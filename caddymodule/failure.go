@@ -49,7 +49,7 @@ func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *fai
 	body := readPooled(io.LimitReader(response.Body, maxErrorBody+1))
 	_ = response.Body.Close()
 	complete := len(body) <= maxErrorBody
-	f := &failure{status: response.StatusCode, header: make(http.Header, 4), body: body}
+	f := &failure{status: response.StatusCode, header: make(http.Header, 4), body: dialect.ErrorForCallers(d, body)}
 	dialect.CopyResponseHeader(f.header, response.Header)
 	f.class = dialect.ClassifyProviderError(d, response.StatusCode, body)
 	f.retryable = f.class.Retryable()
@@ -144,6 +144,9 @@ func (b *failureBody) Close() error {
 // problem is our own text for the provider's failure.
 func (f *failure) problem(requestID string) *dialect.Error {
 	problem := dialect.NewError(f.class.Code())
+	if errors.Is(f.err, errBodyMemory) {
+		return problemOf(0, f.err).WithRequestID(requestID)
+	}
 	if f.outcome.Result == upstream.TimedOut {
 		problem = dialect.NewError(dialect.CodeProviderTimedOut)
 	}
@@ -163,6 +166,8 @@ func (f *failure) reason() string {
 	switch {
 	case f.err == nil:
 		return f.class.String()
+	case errors.Is(f.err, errBodyMemory):
+		return "no memory for the request's body"
 	case errors.Is(f.err, upstream.ErrAddressRefused):
 		return "its name leads to a private network, and its block does not say private"
 	case errors.As(f.err, &dns):

@@ -250,11 +250,18 @@ func (g *gateway) callWith(path, body string, header http.Header) reply {
 	if body == "" {
 		method = http.MethodGet
 	}
+	return g.send(method, path, body, header)
+}
+
+func (g *gateway) send(method, path, body string, header http.Header) reply {
+	g.t.Helper()
 	request, err := http.NewRequestWithContext(testContext(g.t), method, g.url+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	request.Header = header.Clone()
+	if header != nil {
+		request.Header = header.Clone()
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return reply{err: err}

@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.requests, m.refusals, m.attempts, m.failures, m.coolDowns, m.tokens, m.cost, m.shortfall,
-		m.duration, m.firstToken, m.settlement, m.lockouts,
+		m.duration, m.firstToken, m.settlement, m.lockouts, bodyMemoryMetric,
 	}
 }
 

@@ -61,6 +61,8 @@ var codes = []struct {
 	{errNoPrice, dialect.CodeNoPrice},
 	{errModelNotAllowed, dialect.CodeModelNotAllowed},
 	{errBodyTooLarge, dialect.CodeBodyTooLarge},
+	{errBodyMemory, dialect.CodeBusy},
+	{errBodyTooSlow, dialect.CodeBodyTooSlow},
 	{errBodyUnreadable, dialect.CodeBodyUnreadable},
 	{errPlainHTTP, dialect.CodePlainHTTP},
 	{errAddressNotAllowed, dialect.CodeAddressNotAllowed},

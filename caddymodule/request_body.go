@@ -4,33 +4,29 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// errBodyTooLarge says that a request body is longer than allowed.
-var errBodyTooLarge = errors.New("request body is too large")
+var (
+	// errBodyTooLarge says that a request body is longer than allowed.
+	errBodyTooLarge = errors.New("request body is too large")
+	// errBodyTooSlow says that a request body did not come in time.
+	errBodyTooSlow = errors.New("request body came too slowly")
+)
 
-// bodySizes are the sizes of pooled buffers, in bytes. Larger bodies get a
-// buffer of their own, as keeping those would hold memory for the rare case.
-var bodySizes = [...]int{4 << 10, 32 << 10, 256 << 10, 2 << 20}
-
-var bodyPools [len(bodySizes)]sync.Pool
-
-// appendPooled appends to a pooled buffer, and takes a larger one in its place when it
-// is full. Nothing else may look into the old one.
-func appendPooled(buffer, p []byte) []byte {
-	if length := len(buffer) + len(p); length > cap(buffer) {
-		larger := append(takeBuffer(max(length, 2*cap(buffer))), buffer...)
-		giveBuffer(buffer)
-		buffer = larger
-	}
-	return append(buffer, p...)
-}
-
-// firstBodySize bounds what is set aside on a client's mere word about its
-// Content-Length.
-const firstBodySize = 256 << 10
+const (
+	// bodyPatience is how long a body may take in any case, and bodyRate what must have
+	// come for each second after that, in bytes: what comes a byte at a time must not
+	// keep its place for ever. Caddy's read_body_idle bounds the wait for the next byte.
+	bodyPatience = time.Minute
+	bodyRate     = 16 << 10
+	// firstBodySize bounds what is set aside on a client's mere word about its
+	// Content-Length.
+	firstBodySize = 256 << 10
+)
 
 // requestBody is a request's body in memory. It is read once and may be sent
 // several times. Its buffer goes back to its pool, wiped, when the handler has
@@ -38,63 +34,180 @@ const firstBodySize = 256 << 10
 // answer has come (transport.go, writeLoop).
 type requestBody struct {
 	bytes  []byte
-	edited [][]byte
+	share  bodyShare
+	mutex  sync.Mutex // of share, once the body is read
 	owners atomic.Int32
 }
 
-// readRequestBody reads at most limit bytes up to the end. length is the declared
-// one, or -1. It reads to io.EOF, as net/http watches for the client's leaving
-// only from there on (server.go, registerOnHitEOF).
-func readRequestBody(source io.Reader, length, limit int64) (*requestBody, error) {
-	if length > limit {
+// bodyLimits bound the reading of a body.
+type bodyLimits struct {
+	most  int64     // of the body, in bytes
+	share bodyShare // of the memory
+	now   func() time.Time
+	// deadline sets when reads end; the zero time is never.
+	deadline func(time.Time)
+}
+
+// readRequestBody reads a body up to its end. length is the declared one, or -1. It
+// reads to io.EOF, as net/http watches for the client's leaving only from there on
+// (server.go, registerOnHitEOF).
+func readRequestBody(source io.Reader, length int64, limits bodyLimits) (*requestBody, error) {
+	if length > limits.most {
 		return nil, errBodyTooLarge
 	}
+	reading := bodyReading{limits: limits, began: limits.now(), whole: limits.most + 1}
 	size := int64(bodySizes[0])
 	if length >= 0 {
-		size = min(length+1, firstBodySize) // one more, to see the end without growing
+		reading.whole = length + 1 // one more, to see the end without growing
+		size = min(reading.whole, firstBodySize)
 	}
-	buffer := takeBuffer(int(size))
-	for {
-		if len(buffer) == cap(buffer) {
-			larger := takeBuffer(2 * cap(buffer))
-			larger = append(larger, buffer...)
-			giveBuffer(buffer)
-			buffer = larger
-		}
-		n, err := source.Read(buffer[len(buffer):cap(buffer)])
-		buffer = buffer[:len(buffer)+n]
-		if int64(len(buffer)) > limit {
-			giveBuffer(buffer)
+	err := reading.grow(int(size))
+	for err == nil {
+		err = reading.read(source)
+	}
+	limits.deadline(time.Time{})
+	if !errors.Is(err, io.EOF) {
+		reading.drop()
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
 			return nil, errBodyTooLarge
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, errBodyTooSlow
 		}
-		if err == io.EOF {
-			body := &requestBody{bytes: buffer}
-			body.owners.Store(1)
-			return body, nil
-		}
-		if err != nil {
-			giveBuffer(buffer)
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
-				return nil, errBodyTooLarge
-			}
-			return nil, err
-		}
+		return nil, err
 	}
+	body := &requestBody{bytes: reading.buffer, share: reading.limits.share}
+	body.owners.Store(1)
+	return body, nil
 }
 
-// reader returns a reader of payload, which is the body's own bytes or an edited
-// copy of them. The body stays in memory until the reader is closed.
-func (b *requestBody) reader(payload []byte) *bodyReader {
+// bodyReading is a body that is being read.
+type bodyReading struct {
+	limits   bodyLimits
+	buffer   []byte
+	whole    int64 // how large a buffer need be at most
+	began    time.Time
+	deadline time.Time
+}
+
+// read reads once; io.EOF tells that the body is whole.
+func (r *bodyReading) read(source io.Reader) error {
+	if len(r.buffer) == cap(r.buffer) {
+		if err := r.grow(int(min(2*int64(cap(r.buffer)), max(r.whole, int64(cap(r.buffer))+1)))); err != nil {
+			return err
+		}
+	}
+	if err := r.bound(); err != nil {
+		return err
+	}
+	n, err := source.Read(r.buffer[len(r.buffer):cap(r.buffer)])
+	r.buffer = r.buffer[:len(r.buffer)+n]
+	if int64(len(r.buffer)) > r.limits.most {
+		return errBodyTooLarge
+	}
+	return err
+}
+
+// bound says until when the next bytes must have come.
+func (r *bodyReading) bound() error {
+	deadline := r.began.Add(bodyPatience + time.Duration(len(r.buffer)/bodyRate)*time.Second)
+	if !r.deadline.IsZero() && r.limits.now().After(deadline) {
+		return errBodyTooSlow // also where a deadline has no effect
+	}
+	if deadline != r.deadline {
+		r.deadline = deadline
+		r.limits.deadline(deadline)
+	}
+	return nil
+}
+
+// grow goes on in a larger buffer.
+func (r *bodyReading) grow(size int) error {
+	size = bufferSize(size)
+	if err := r.limits.share.take(size); err != nil {
+		return err
+	}
+	larger := append(takeBuffer(size), r.buffer...)
+	if r.buffer != nil {
+		r.limits.share.give(cap(r.buffer))
+		giveBuffer(r.buffer)
+	}
+	r.buffer = larger
+	return nil
+}
+
+func (r *bodyReading) drop() {
+	if r.buffer != nil {
+		giveBuffer(r.buffer)
+		r.buffer = nil
+	}
+	r.limits.share.giveAll()
+}
+
+// payload is what one attempt sends: the body's own bytes, or a copy with what is
+// changed for the provider. A copy is wiped when its last reader is closed.
+type payload struct {
+	body   *requestBody
+	bytes  []byte
+	copied int // bytes of memory, if it is a copy
+	owners atomic.Int32
+}
+
+// editSpace is by how much an edit lengthens a body in most cases: a model's name and
+// two or three members.
+const editSpace = 1 << 10
+
+// edited makes a payload. It must be released, and lives until its readers are closed.
+func (b *requestBody) edited(edit func() ([]byte, error)) (*payload, error) {
+	reserved := len(b.bytes) + editSpace
+	if err := b.take(reserved); err != nil {
+		return nil, err
+	}
+	bytes, err := edit()
+	if err != nil {
+		b.give(reserved)
+		return nil, err
+	}
+	p := &payload{body: b, bytes: bytes}
+	if len(bytes) > 0 && (len(b.bytes) == 0 || &bytes[0] != &b.bytes[0]) {
+		p.copied = cap(bytes)
+	}
+	b.give(reserved - p.copied) // less than nothing for a long edit, which is made by now
 	b.owners.Add(1)
-	return &bodyReader{payload: payload, body: b}
+	p.owners.Store(1)
+	return p, nil
 }
 
-// keep makes an edited copy be wiped together with the body.
-func (b *requestBody) keep(payload []byte) {
-	if len(payload) > 0 && (len(b.bytes) == 0 || &payload[0] != &b.bytes[0]) {
-		b.edited = append(b.edited, payload)
+func (b *requestBody) take(bytes int) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.share.take(bytes)
+}
+
+func (b *requestBody) give(bytes int) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.share.give(bytes)
+}
+
+// reader returns a reader of the payload, which stays in memory until it is closed.
+func (p *payload) reader() *bodyReader {
+	p.owners.Add(1)
+	return &bodyReader{rest: p.bytes, payload: p}
+}
+
+// release gives up one ownership; the last one wipes.
+func (p *payload) release() {
+	if p.owners.Add(-1) != 0 {
+		return
 	}
+	if p.copied > 0 {
+		clear(p.bytes)
+		p.body.give(p.copied)
+	}
+	p.bytes = nil
+	p.body.release()
 }
 
 // release gives up one ownership; the last one wipes.
@@ -102,11 +215,11 @@ func (b *requestBody) release() {
 	if b.owners.Add(-1) != 0 {
 		return
 	}
-	for _, payload := range b.edited {
-		clear(payload)
-	}
 	giveBuffer(b.bytes)
-	b.bytes, b.edited = nil, nil
+	b.bytes = nil
+	b.mutex.Lock()
+	b.share.giveAll()
+	b.mutex.Unlock()
 }
 
 // bodyReader is one sending of a request body.
@@ -115,29 +228,29 @@ type bodyReader struct {
 	// from another goroutine (h2_bundle.go, closeReqBodyLocked), and a wiped buffer
 	// must not be read.
 	mutex   sync.Mutex
-	payload []byte
-	body    *requestBody
+	rest    []byte
+	payload *payload
 	taken   bool
 }
 
 func (r *bodyReader) Read(p []byte) (int, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if len(r.payload) == 0 {
+	if len(r.rest) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, r.payload)
-	r.payload = r.payload[n:]
-	r.taken = len(r.payload) == 0
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	r.taken = len(r.rest) == 0
 	return n, nil
 }
 
 func (r *bodyReader) Close() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.body != nil {
-		r.body.release()
-		r.body, r.payload = nil, nil
+	if r.payload != nil {
+		r.payload.release()
+		r.payload, r.rest = nil, nil
 	}
 	return nil
 }
@@ -147,31 +260,6 @@ func (r *bodyReader) sent() bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return r.taken
-}
-
-func takeBuffer(size int) []byte {
-	for class, classSize := range bodySizes {
-		if size <= classSize {
-			if pooled, ok := bodyPools[class].Get().(*[]byte); ok {
-				return (*pooled)[:0]
-			}
-			return make([]byte, 0, classSize)
-		}
-	}
-	return make([]byte, 0, size)
-}
-
-// giveBuffer wipes a buffer, as far as it was used, and returns it to its pool if it is
-// of one.
-func giveBuffer(buffer []byte) {
-	clear(buffer)
-	for class, classSize := range bodySizes {
-		if cap(buffer) == classSize {
-			buffer = buffer[:0]
-			bodyPools[class].Put(&buffer)
-			return
-		}
-	}
 }
 
 // Interface guards

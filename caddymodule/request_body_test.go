@@ -5,15 +5,24 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"testing"
 	"testing/iotest"
+	"time"
 )
+
+// bodyBounds bound bodies to a length, and to so much memory that it does not matter.
+func bodyBounds(most int64) bodyLimits {
+	return bodyLimits{
+		most: most, share: bodyShare{memory: new(bodyMemory), limit: 1 << 40}, now: time.Now, deadline: func(time.Time) {},
+	}
+}
 
 func TestRequestBodyIsReadWholeWhateverItsLength(t *testing.T) {
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 32 << 10, 300 << 10, 3 << 20} {
 		content := bytes.Repeat([]byte("faregate"), size/8+1)[:size]
 		for _, declared := range []int64{-1, int64(size)} {
-			body, err := readRequestBody(iotest.HalfReader(bytes.NewReader(content)), declared, 4<<20)
+			body, err := readRequestBody(iotest.HalfReader(bytes.NewReader(content)), declared, bodyBounds(4<<20))
 			if err != nil || !bytes.Equal(body.bytes, content) {
 				t.Fatalf("size %d declared %d: %v", size, declared, err)
 			}
@@ -24,29 +33,33 @@ func TestRequestBodyIsReadWholeWhateverItsLength(t *testing.T) {
 
 func TestRequestBodyOverTheLimit(t *testing.T) {
 	for _, declared := range []int64{-1, 11} {
-		_, err := readRequestBody(bytes.NewReader(make([]byte, 11)), declared, 10)
+		_, err := readRequestBody(bytes.NewReader(make([]byte, 11)), declared, bodyBounds(10))
 		if !errors.Is(err, errBodyTooLarge) {
 			t.Errorf("declared %d: %v", declared, err)
 		}
 	}
 	limited := http.MaxBytesReader(nil, io.NopCloser(bytes.NewReader(make([]byte, 11))), 5)
-	if _, err := readRequestBody(limited, -1, 100); !errors.Is(err, errBodyTooLarge) {
+	if _, err := readRequestBody(limited, -1, bodyBounds(100)); !errors.Is(err, errBodyTooLarge) {
 		t.Errorf("limited outside: %v", err)
 	}
 	broken := io.MultiReader(bytes.NewReader(make([]byte, 3)), iotest.ErrReader(io.ErrUnexpectedEOF))
-	if _, err := readRequestBody(broken, 11, 100); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := readRequestBody(broken, 11, bodyBounds(100)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("broken off: %v", err)
 	}
 }
 
 func TestRequestBodyIsWipedAfterItsLastReader(t *testing.T) {
-	body, err := readRequestBody(bytes.NewReader([]byte("a prompt")), 8, 100)
+	body, err := readRequestBody(bytes.NewReader([]byte("a prompt")), 8, bodyBounds(100))
 	if err != nil {
 		t.Fatal(err)
 	}
 	memory, edited := body.bytes, []byte("an edited prompt")
-	body.keep(edited)
-	reader := body.reader(edited)
+	payload, err := body.edited(func() ([]byte, error) { return edited, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := payload.reader()
+	payload.release()
 	body.release()
 	if string(memory) != "a prompt" || string(edited) != "an edited prompt" {
 		t.Fatal("wiped while a reader was open")
@@ -58,5 +71,125 @@ func TestRequestBodyIsWipedAfterItsLastReader(t *testing.T) {
 	_ = reader.Close() // net/http may close twice
 	if !bytes.Equal(memory, make([]byte, 8)) || !bytes.Equal(edited, make([]byte, 16)) {
 		t.Fatal("not wiped")
+	}
+}
+
+// What a body takes is known before it is allocated, in all its stages, and is given
+// back whatever happens.
+func TestRequestBodyTakesWhatItIsAllowed(t *testing.T) {
+	content := bytes.Repeat([]byte("faregate"), 600<<10/8)
+	for _, declared := range []int64{-1, int64(len(content))} {
+		for limit := int64(1); limit < 4<<20; limit *= 2 {
+			bounds := bodyBounds(32 << 20)
+			bounds.share.limit = limit
+			memory := bounds.share.memory
+			var peak int64
+			watched := readerFunc(func(p []byte) (int, error) {
+				peak = max(peak, memory.used.Load())
+				if int64(len(p)) > memory.used.Load() {
+					t.Fatalf("%d bytes to read into, %d taken", len(p), memory.used.Load())
+				}
+				n := min(len(p), len(content))
+				copy(p, content[:n])
+				return n, nil
+			})
+			left := len(content)
+			body, err := readRequestBody(readerFunc(func(p []byte) (int, error) {
+				if left == 0 {
+					return 0, io.EOF
+				}
+				n, _ := watched(p[:min(len(p), left)])
+				left -= n
+				return n, nil
+			}), declared, bounds)
+			if peak > limit {
+				t.Fatalf("%d bytes taken of %d", peak, limit)
+			}
+			if err != nil {
+				if !errors.Is(err, errBodyMemory) || memory.used.Load() != 0 {
+					t.Fatalf("limit %d: %v, %d bytes are still taken", limit, err, memory.used.Load())
+				}
+				continue
+			}
+			if taken := memory.used.Load(); taken != int64(cap(body.bytes)) {
+				t.Fatalf("%d bytes taken for %d", taken, cap(body.bytes))
+			}
+			payload, err := body.edited(func() ([]byte, error) { return bytes.Clone(content), nil })
+			if err != nil && (!errors.Is(err, errBodyMemory) || memory.used.Load() != int64(cap(body.bytes))) {
+				t.Fatalf("limit %d: %v, %d bytes taken", limit, err, memory.used.Load())
+			}
+			if err == nil {
+				if taken := memory.used.Load(); taken != int64(cap(body.bytes)+cap(payload.bytes)) || taken > limit {
+					t.Fatalf("%d bytes taken of %d, for %d and %d", taken, limit, cap(body.bytes), cap(payload.bytes))
+				}
+				first, second := payload.reader(), payload.reader()
+				payload.release()
+				_ = first.Close()
+				_ = first.Close()
+				_ = second.Close()
+				if taken := memory.used.Load(); taken != int64(cap(body.bytes)) {
+					t.Fatalf("%d bytes taken after the copy was sent", taken)
+				}
+			}
+			same, err := body.edited(func() ([]byte, error) { return body.bytes, nil })
+			if err == nil {
+				body.release() // the handler ends while it is being sent
+				same.release()
+			} else {
+				body.release()
+			}
+			if memory.used.Load() != 0 {
+				t.Fatalf("limit %d: %d bytes are still taken", limit, memory.used.Load())
+			}
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A body that comes a byte at a time ends, though no wait for a byte is long.
+func TestRequestBodyThatTrickles(t *testing.T) {
+	for name, c := range map[string]struct {
+		piece, every int // bytes, and seconds between them
+		slow         bool
+	}{
+		"a byte in a second":      {1, 1, true},
+		"a byte in half a minute": {1, 30, true},
+		"a slow line":             {bodyRate, 1, false},
+		"slower after a while":    {bodyRate / 2, 1, true},
+	} {
+		now := time.Now()
+		began, set := now, time.Time{}
+		bounds := bodyBounds(4 << 20)
+		bounds.now = func() time.Time { return now }
+		bounds.deadline = func(at time.Time) { set = at }
+		left := 4 << 20
+		_, err := readRequestBody(readerFunc(func(p []byte) (int, error) {
+			now = now.Add(time.Duration(c.every) * time.Second)
+			if now.After(set) {
+				now = set // the connection's own clock
+				return 0, os.ErrDeadlineExceeded
+			}
+			n := min(len(p), c.piece, left)
+			if left -= n; left == 0 {
+				return n, io.EOF
+			}
+			return n, nil
+		}), -1, bounds)
+		if errors.Is(err, errBodyTooSlow) != c.slow || err != nil && !c.slow {
+			t.Errorf("%s: %v after %s", name, err, now.Sub(began))
+		}
+		if !set.IsZero() {
+			t.Errorf("%s: a deadline stays", name)
+		}
+	}
+	// The same without a connection that knows deadlines.
+	now := time.Now()
+	bounds := bodyBounds(1 << 20)
+	bounds.now = func() time.Time { now = now.Add(time.Second); return now }
+	if _, err := readRequestBody(readerFunc(func(p []byte) (int, error) { return 1, nil }), -1, bounds); !errors.Is(err, errBodyTooSlow) {
+		t.Error(err)
 	}
 }

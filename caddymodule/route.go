@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -52,6 +54,10 @@ func (h *Route) Provision(ctx caddy.Context) error {
 	if h.MaxBody == 0 {
 		h.MaxBody = defaultMaxBody
 	}
+	if need := memoryFor(h.MaxBody); app.BodyMemory < need {
+		return fmt.Errorf("body_memory is %s, but one request of the longest that max_body allows (%s) takes up to %s while it is read and sent",
+			humanize.IBytes(uint64(app.BodyMemory)), humanize.IBytes(uint64(h.MaxBody)), humanize.IBytes(uint64(need)))
+	}
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	h.local = ok && loopbackListeners(server.Listen)
 	if len(app.simulators) > 0 && !h.local {
@@ -79,7 +85,7 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if ex == nil || ex.principal == nil {
 		return misordered(w, r, h.app.logger, "faregate_route needs faregate_auth before it")
 	}
-	if r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect {
+	if upgrades(r) {
 		return dialect.NewError(dialect.CodeUpgrade)
 	}
 	operation, model, stream, err := dialect.Match(r.Method, r.URL.Path, ex.dialect)
@@ -99,13 +105,16 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err := ex.runtime.ready(); err != nil {
 		return err
 	}
-	ex.body, err = readRequestBody(r.Body, r.ContentLength, h.MaxBody)
+	if err := operation.CheckContent(r.Header); err != nil {
+		return err
+	}
+	ex.body, err = h.readBody(ex, r)
 	if errors.Is(err, errBodyTooLarge) {
 		return dialect.NewError(dialect.CodeBodyTooLarge).WithMessage("The request body is larger than " + humanize.Comma(h.MaxBody) +
 			" bytes, the most that this gateway accepts. Send less: fewer or smaller images and files, or a shorter prompt.")
 	}
 	if err != nil {
-		return errors.Join(errBodyUnreadable, err)
+		return errors.Join(err, errBodyUnreadable)
 	}
 	defer func() { ex.body.release() }()
 	if operation.IsForm() {
@@ -120,6 +129,33 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return err
 	}
 	return next.ServeHTTP(w, r)
+}
+
+// upgrades tells whether a WebSocket is asked for (RFC 6455 section 4.1, RFC 8441). Other
+// upgrades are offers, as of HTTP/2, which a server need not take (RFC 9110 section 7.8).
+func upgrades(r *http.Request) bool {
+	if r.Method == http.MethodConnect {
+		return true
+	}
+	for _, value := range r.Header["Upgrade"] {
+		if strings.Contains(strings.ToLower(value), "websocket") {
+			return true
+		}
+	}
+	return false
+}
+
+// readBody reads the request's body, for as long as it comes.
+func (h *Route) readBody(ex *Exchange, r *http.Request) (*requestBody, error) {
+	//nolint:bodyclose // a response controller, no response
+	connection := http.NewResponseController(ex.delivery.ResponseWriter)
+	return readRequestBody(r.Body, r.ContentLength, bodyLimits{
+		most: h.MaxBody, share: bodyShare{memory: bodiesMemory, limit: h.app.BodyMemory}, now: ex.app.now,
+		deadline: func(at time.Time) {
+			// What has no deadlines is no connection to a client.
+			_ = connection.SetReadDeadline(at)
+		},
+	})
 }
 
 // plan resolves the model that is called, and checks that this key may call it.

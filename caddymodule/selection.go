@@ -32,7 +32,7 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 	preferred = preferred.Or(ex.principal.Providers)
 	selector := ex.app.catalogues.selector.Load()
 	return selector.Plan(model, upstream.Request{
-		Dialect: ex.dialect, Preferences: preferred, DataPolicy: ex.app.dataPolicy, Affinity: ex.affinity(selector),
+		Dialect: ex.dialect, Operation: ex.operation.Name, Preferences: preferred, DataPolicy: ex.app.dataPolicy, Affinity: ex.affinity(selector),
 	})
 }
 

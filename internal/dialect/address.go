@@ -45,6 +45,18 @@ func ProviderURL(operation Operation, base *url.URL, model string, request *Requ
 	return &address, nil
 }
 
+// CompatibleURL is the address of a second dialect at a Google provider: path is behind
+// the version.
+func CompatibleURL(base *url.URL, path string) *url.URL {
+	address := *base
+	root := strings.TrimRight(base.Path, "/")
+	if !versioned(root) {
+		root += "/v1beta"
+	}
+	address.Path, address.RawPath = root+path, ""
+	return &address
+}
+
 func versioned(path string) bool {
 	return strings.HasSuffix(path, "/v1beta") || strings.HasSuffix(path, "/v1alpha") || strings.HasSuffix(path, "/v1")
 }

@@ -26,6 +26,10 @@ const (
 	CodeNoProviderAllowed   Code = "no_provider_allowed"
 	CodeBodyTooLarge        Code = "request_too_large"
 	CodeBodyUnreadable      Code = "request_unreadable"
+	CodeBodyTooSlow         Code = "request_too_slow"
+	CodeContentType         Code = "unsupported_content_type"
+	CodeContentEncoding     Code = "unsupported_content_encoding"
+	CodeBusy                Code = "gateway_busy"
 	CodeInvalidJSON         Code = "invalid_json"
 	CodeAmbiguousJSON       Code = "ambiguous_json"
 	CodeInvalidRequest      Code = "invalid_request"
@@ -116,6 +120,14 @@ var catalogue = map[Code]entry{
 		message: "The request body is larger than this gateway accepts. Send less: fewer or smaller images and files, or a shorter prompt."},
 	CodeBodyUnreadable: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
 		message: "The request body could not be read to its end. Send it again."},
+	CodeBodyTooSlow: {status: http.StatusRequestTimeout, openAI: invalidRequest, anthropic: invalidRequest, google: "DEADLINE_EXCEEDED",
+		message: "The request body came too slowly, or stopped coming. Nothing was charged. Send it again."},
+	CodeContentType: {status: http.StatusUnsupportedMediaType, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
+		message: "The request body is of a kind that this operation does not take. Send JSON in UTF-8 with Content-Type: application/json."},
+	CodeContentEncoding: {status: http.StatusUnsupportedMediaType, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
+		message: "The request body is compressed, which this gateway does not take. Send it as it is, without Content-Encoding."},
+	CodeBusy: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "overloaded_error", google: "UNAVAILABLE",
+		message: "This gateway has as many large requests in hand as it can hold. Nothing was charged. Send the request again in a moment."},
 	CodeInvalidJSON: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",
 		message: "The request body is not valid JSON."},
 	CodeAmbiguousJSON: {status: http.StatusBadRequest, openAI: invalidRequest, anthropic: invalidRequest, google: "INVALID_ARGUMENT",

@@ -51,8 +51,15 @@ func TakeCredential(r *http.Request) (secret string, err error) {
 		}
 		delete(r.Header, name)
 	}
-	// Browser SDKs put the key of a realtime socket here. Sockets are not served,
-	// but the key must not stay either.
+	// Browser SDKs put the key of a realtime socket here (openai-node, realtime/websocket).
+	// Sockets are not served, which only a caller with a key is told.
+	for _, value := range r.Header["Sec-Websocket-Protocol"] {
+		for protocol := range strings.SplitSeq(value, ",") {
+			if key, ok := strings.CutPrefix(strings.TrimSpace(protocol), "openai-insecure-api-key."); ok {
+				collect(key)
+			}
+		}
+	}
 	delete(r.Header, "Sec-Websocket-Protocol")
 
 	if r.URL != nil {

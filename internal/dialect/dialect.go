@@ -43,9 +43,10 @@ func (d Dialect) String() string {
 // TakeCredential, which removes one of the signs.
 func Guess(path string, header http.Header) Dialect {
 	switch {
-	case strings.HasPrefix(path, "/v1beta/openai/"): // Gemini's OpenAI-compatible address
+	case strings.HasPrefix(path, compatiblePrefix):
 		return OpenAI
-	case strings.HasPrefix(path, "/v1beta/"), strings.HasPrefix(path, "/v1alpha/"), strings.HasPrefix(path, "/upload/v1beta/"):
+	case strings.HasPrefix(path, "/v1beta/"), strings.HasPrefix(path, "/v1alpha/"), strings.HasPrefix(path, "/upload/v1beta/"),
+		strings.HasPrefix(path, "/ws/google."): // the Live API's sockets
 		return Google
 	case path == messagesPath, strings.HasPrefix(path, messagesPath+"/"):
 		return Anthropic

@@ -3,6 +3,7 @@ package dialect
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/faregate/faregate/metering/usage"
@@ -41,6 +42,16 @@ func (o Operation) IsForm() bool { return o.read == readsImageForm || o.read == 
 // AnswersRaw tells whether the answer may be neither JSON nor events.
 func (o Operation) AnswersRaw() bool { return o.read == readsSpeech || o.read == readsAudioForm }
 
+// Usual tells whether all models of the dialect that converse can be asked for the
+// operation: where one of those is missing, it is the model that is.
+func (o Operation) Usual() bool {
+	switch o.Name {
+	case chatCompletions.Name, messages.Name, generateContent.Name:
+		return true
+	}
+	return false
+}
+
 // reader says how an operation's body is read.
 type reader uint8
 
@@ -68,7 +79,7 @@ var (
 	ErrMethod = errors.New("method not allowed")
 )
 
-// MethodError says which method a path takes.
+// MethodError says which methods a path takes, as the header field Allow does.
 type MethodError struct{ Allow string }
 
 func (e *MethodError) Error() string { return "method not allowed: use " + e.Allow }
@@ -82,6 +93,10 @@ const (
 	modelsPath       = "/v1/models"
 	googleModelsPath = "/v1beta/models"
 	generationPath   = "/v1/generation"
+	realtimePath     = "/v1/realtime"
+	// compatiblePrefix is where Gemini's OpenAI-compatible operations are
+	// (gemini-api/docs/openai).
+	compatiblePrefix = "/v1beta/openai/"
 )
 
 var (
@@ -132,27 +147,57 @@ const streamVerb = ":streamGenerateContent"
 
 // Match finds the operation by method and decoded path. Paths are compared as they
 // are: nothing is cleaned, so that no spelling of a path can mean another one to
-// the provider. The caller's dialect, which Guess tells, decides in whose shape
+// the provider. Behind /v1beta/openai/ are OpenAI's operations once more, as Gemini has
+// them there. The caller's dialect, which Guess tells, decides in whose shape
 // /v1/models lists. For Google's operations and ShowModel it returns the model and
 // whether a stream is asked for, as both are in the path.
 //
 // Errors are ErrNoOperation, ErrMethod, or an *Error where what is asked for is
 // known and not served, or the model's name is not one.
 func Match(method, path string, caller Dialect) (operation Operation, model string, stream bool, err error) {
-	allow := http.MethodPost
+	operation, model, stream, err = find(path, caller)
+	if err != nil {
+		return Operation{}, "", false, err
+	}
+	if methods := operation.methods(); !slices.Contains(methods, method) {
+		return Operation{}, "", false, &MethodError{Allow: strings.Join(methods, ", ")}
+	}
+	return operation, model, stream, nil
+}
+
+// find is Match for any method.
+func find(path string, caller Dialect) (operation Operation, model string, stream bool, err error) {
+	rest, compatible := strings.CutPrefix(path, compatiblePrefix)
+	if compatible {
+		// What OpenAI's SDKs call behind that base address is what they call behind /v1.
+		path, caller = "/v1/"+rest, OpenAI
+	}
 	if known := posted[path]; known != nil {
 		operation = *known
 	} else if operation, model, stream, err = matchModel(path, caller); err != nil {
 		return Operation{}, "", false, err
 	}
-	switch operation.Kind {
-	case ListModels, ShowModel, ShowGeneration:
-		allow = http.MethodGet
-	}
-	if method != allow {
-		return Operation{}, "", false, &MethodError{Allow: allow}
+	if compatible && operation.Dialect != OpenAI {
+		return Operation{}, "", false, ErrNoOperation
 	}
 	return operation, model, stream, nil
+}
+
+// Methods lists the methods that the operation at a path takes; none where there is
+// no operation.
+func Methods(path string) []string {
+	operation, _, _, err := find(path, OpenAI)
+	if err != nil {
+		return nil
+	}
+	return operation.methods()
+}
+
+func (o Operation) methods() []string {
+	if o.Kind == ListModels || o.Kind == ShowModel || o.Kind == ShowGeneration {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{http.MethodPost}
 }
 
 // matchModel reads the paths of models: lists, one model, and
@@ -211,6 +256,7 @@ var leftOut = []struct{ prefix, name string }{
 	{"/v1/containers", "Containers"},
 	{"/v1/conversations", "Stored conversations"},
 	{"/v1/responses", "Stored responses"},
+	{"/v1/videos", "Videos"},
 	{"/v1/assistants", "Assistants"},
 	{"/v1/threads", "Assistants"},
 	{"/v1/fine_tuning", "Fine tuning"},
@@ -230,6 +276,12 @@ func unserved(path string) error {
 	if rest, ok := strings.CutPrefix(path, "/v1beta/tunedModels/"); ok && strings.Contains(rest, ":") {
 		return NewError(CodeUnsupported).WithMessage("Tuned models belong to one provider account and are not served. " +
 			"Call a model of GET /v1beta/models at /v1beta/models/{model}.")
+	}
+	if path == realtimePath || strings.HasPrefix(path, realtimePath+"/") {
+		return NewError(CodeUpgrade).WithMessage("Realtime sessions are not supported by this gateway. Use plain requests; streams come as server-sent events.")
+	}
+	if id, ok := strings.CutPrefix(path, chatPath+"/"); ok && id != "" {
+		return unsupportedOperation("Stored completions")
 	}
 	for _, known := range leftOut {
 		rest, ok := strings.CutPrefix(path, known.prefix)

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 
 	"github.com/faregate/faregate/metering/usage"
@@ -85,6 +87,19 @@ func ClassifyProviderError(d Dialect, status int, body []byte) ProviderErrorClas
 		}
 	}
 	return ProviderCallerError
+}
+
+// ErrorForCallers is a provider's error as the dialect's SDKs read it: at Gemini's
+// OpenAI-compatible address it stands in an array, which OpenAI's do not look into.
+func ErrorForCallers(d Dialect, body []byte) []byte {
+	whole := bytes.TrimSpace(body)
+	if d != OpenAI || len(whole) < 2 || whole[0] != '[' || whole[len(whole)-1] != ']' {
+		return body
+	}
+	if only := bytes.TrimSpace(whole[1 : len(whole)-1]); json.Valid(only) {
+		return only
+	}
+	return body
 }
 
 // ClassifyStreamError judges an error that came under status 200.

@@ -43,6 +43,8 @@ const (
 	chatSession
 	chatUser
 	chatLifetime
+	chatGoogleExtra
+	chatThinkingBudget
 )
 
 // chatRefusals are the members of chat completions that are not supported.
@@ -57,12 +59,13 @@ var chatRefusals = map[field]refusal{
 	chatPlugins:          {"plugins", becauseUncapped},
 	chatAudio:            {"messages.audio.id", becauseStored},
 	chatFile:             {"file.file_id", becauseStored},
+	chatGoogleExtra:      {"extra_body.google", "only thinking_config, thought_tag_marker and safety_settings are taken. Put all content into the request."},
 }
 
 // chatBody is what is read of POST /v1/chat/completions (openai-openapi,
 // CreateChatCompletionRequest), and of the extensions of compatible providers what
 // costs or keeps more than the answer: models and plugins (OpenRouter), deferred and
-// search_parameters (xAI).
+// search_parameters (xAI), cached contents (extra_body of Gemini, gemini-api/docs/openai).
 var chatBody = func() *place {
 	address := []member{{text: "url", at: &place{field: chatAddress}}}
 	unknown := &place{field: chatUnknownInput}
@@ -93,8 +96,15 @@ var chatBody = func() *place {
 		{text: "audio", at: &place{names: []member{{text: "id", at: &place{field: chatAudio}}}}},
 	}}
 	tool := &place{field: chatTool, enters: true, names: []member{{text: "type", at: &place{field: chatToolType}}}}
+	google := &place{others: &place{field: chatGoogleExtra}, names: []member{
+		{text: "thinking_config", at: &place{names: []member{{text: "thinking_budget", at: &place{field: chatThinkingBudget}}}}},
+		{text: "thought_tag_marker"},
+		{text: "safety_settings"},
+	}}
 	return &place{names: []member{
 		{text: "model", at: &place{field: chatModel}},
+		{text: "google", at: google},
+		{text: "extra_body", at: &place{names: []member{{text: "google", at: google}}}},
 		{text: "messages", at: &place{each: message}},
 		{text: "stream", at: &place{field: chatStream}},
 		{text: "n", at: &place{field: chatChoices}},
@@ -183,6 +193,10 @@ func (r *Request) readChat() error {
 			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "none"
 		case chatThinkingType:
 			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "disabled"
+		case chatThinkingBudget:
+			r.ThinkingBudget, problem = b.integer("thinking_budget", start, end, -1, maxOutputCap) // -1: as the model likes
+			r.NoReasoning = r.NoReasoning || r.ThinkingBudget == 0 && !b.null(start, end)
+			r.ThinkingBudget = max(r.ThinkingBudget, 0)
 		default:
 			if refused, ok := chatRefusals[f]; ok {
 				return b.refuse(refused.param, refused.why, start, end)

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +102,31 @@ func native() []dialectOf {
 			{"unicode stream", call{Do: "stream", Params: gemini(params{"contents": world})}, unicodeAnswer, "STOP", false, cosmopolitan},
 		}},
 	}
+}
+
+// Gemini models, called by OpenAI's SDK where Google has its compatible address.
+func TestGeminiByTheOpenAISDK(t *testing.T) {
+	g := startGateway(t)
+	c := g.newCustomer("compatible", "5")
+	client := startSDK(t, "openai", c)
+	asking := params{"model": "gemini-2.5-flash", "messages": chat(hello)}
+	spent := new(big.Rat)
+	for _, do := range []string{"create", "stream"} {
+		got := client.must(call{Do: do, Params: asking, Path: "/v1beta/openai"})
+		if got.Text != simulator.StandardText || got.Finish != "stop" {
+			t.Errorf("%s: the SDK shows %q, finish %q", do, got.Text, got.Finish)
+		}
+		r := g.request(got.id())
+		spent.Add(spent, r.expectCharge(t, plain(helloTokens, standardTokens), "gemini-2.5-flash"))
+		if r.Provider != "google" || r.Dialect != "openai" || r.Basis != "measured" {
+			t.Errorf("%s: record %+v", do, r)
+		}
+	}
+	listed := client.must(call{Do: "models", Path: "/v1beta/openai/"})
+	if !slices.ContainsFunc(listed.Chunks, func(model json.RawMessage) bool { return bytes.Contains(model, []byte(`"gemini-2.5-flash"`)) }) {
+		t.Errorf("%d models without gemini-2.5-flash", len(listed.Chunks))
+	}
+	c.expectSpent(spent)
 }
 
 // Each official SDK, JSON and streamed: its view, the record and the balance.

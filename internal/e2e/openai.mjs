@@ -3,7 +3,7 @@ import { answerCalls, API_KEY, BASE_URL, runs } from './calls.mjs';
 
 await answerCalls(async (call, view, fetch) => {
   const client = new OpenAI({
-    baseURL: (call.base_url || BASE_URL) + '/v1',
+    baseURL: (call.base_url || BASE_URL) + (call.path || '/v1'),
     apiKey: call.key || API_KEY,
     maxRetries: call.retries,
     defaultHeaders: call.no_key ? { Authorization: null } : undefined,

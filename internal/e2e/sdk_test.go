@@ -21,6 +21,7 @@ type call struct {
 	Key     string            `json:"key,omitempty"`      // instead of the customer's
 	NoKey   bool              `json:"no_key,omitempty"`   // send none
 	BaseURL string            `json:"base_url,omitempty"` // instead of the gateway
+	Path    string            `json:"path,omitempty"`     // OpenAI's SDK: behind it, instead of /v1
 	Retries int               `json:"retries"`            // how often the SDK may send again
 	Header  map[string]string `json:"header,omitempty"`
 }

@@ -67,7 +67,7 @@ func TestErrorShapes(t *testing.T) {
 		code                     string // OpenAI's code, Anthropic's type, Google's status
 	}{
 		{"unknown path", "POST", "/v1/nothing", "{}", bearer, 404, "openai", "not_found"},
-		{"root", "GET", "/", "", bearer, 404, "openai", "not_found"},
+		{"root", "POST", "/", "{}", bearer, 404, "openai", "not_found"},
 		{"unknown path, no key", "POST", "/v1/nothing", "{}", nil, 401, "openai", "missing_api_key"},
 		{"unknown path", "POST", "/v1/nothing", "{}", anthropic, 404, "anthropic", "not_found_error"},
 		{"unknown path", "POST", "/v1beta/nothing", "{}", google, 404, "google", "NOT_FOUND"},

@@ -296,7 +296,7 @@ func (m *Model) limitsAt(target Target) Limits {
 func (m *Model) Dialects() []dialect.Dialect {
 	var dialects []dialect.Dialect
 	for _, target := range m.targets {
-		for _, d := range target.Provider.dialects {
+		for _, d := range target.Provider.spoken() {
 			if !slices.Contains(dialects, d) {
 				dialects = append(dialects, d)
 			}

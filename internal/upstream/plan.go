@@ -17,6 +17,7 @@ type Plan struct {
 	selector     *Selector
 	routes       *routes
 	dialect      dialect.Dialect
+	operation    string
 	translatable []dialect.Dialect
 	affinity     uint64
 	order        []string

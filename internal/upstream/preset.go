@@ -17,8 +17,8 @@ type Preset struct {
 	// KeyVariable is the environment variable that its SDKs take the key from; empty
 	// where it wants no key.
 	KeyVariable string
-	// CredentialHeader, Deployments, APIVersion, Profile, OldOutputCap, UsageUnasked
-	// and Private are as in ProviderOptions.
+	// CredentialHeader, Deployments, APIVersion, Profile, OldOutputCap, UsageUnasked,
+	// Private and Compatible are as in ProviderOptions.
 	CredentialHeader string
 	Deployments      bool
 	APIVersion       string
@@ -26,6 +26,7 @@ type Preset struct {
 	OldOutputCap     bool
 	UsageUnasked     bool
 	Private          bool
+	Compatible       Compatibility
 }
 
 // presets are facts of the providers' documentation and of recorded answers. None
@@ -33,7 +34,11 @@ type Preset struct {
 var presets = [...]Preset{
 	{Name: "openai", Dialect: dialect.OpenAI, BaseURL: "https://api.openai.com/v1", KeyVariable: "OPENAI_API_KEY"},
 	{Name: "anthropic", Dialect: dialect.Anthropic, BaseURL: "https://api.anthropic.com", KeyVariable: "ANTHROPIC_API_KEY"},
-	{Name: "google", Dialect: dialect.Google, BaseURL: "https://generativelanguage.googleapis.com", KeyVariable: "GEMINI_API_KEY"},
+	{
+		Name: "google", Dialect: dialect.Google, BaseURL: "https://generativelanguage.googleapis.com", KeyVariable: "GEMINI_API_KEY",
+		// gemini-api/docs/openai. Images are left out: their answers tell no usage.
+		Compatible: Compatibility{Dialect: dialect.OpenAI, Path: "/openai", Operations: []string{"chat", "embeddings"}, Profile: usage.ProfileThoughtsHidden},
+	},
 	{Name: "xai", Dialect: dialect.OpenAI, BaseURL: "https://api.x.ai/v1", KeyVariable: "XAI_API_KEY", Profile: usage.ProfileReasoningApart},
 	// The v1 API takes the deployment as the model; the older one has it in the path.
 	{
@@ -77,6 +82,6 @@ func (p Preset) Options() ProviderOptions {
 	return ProviderOptions{
 		Name: p.Name, Dialects: []dialect.Dialect{p.Dialect}, Profile: p.Profile, OldOutputCap: p.OldOutputCap,
 		UsageUnasked: p.UsageUnasked, Private: p.Private, CredentialHeader: p.CredentialHeader,
-		Deployments: p.Deployments, APIVersion: p.APIVersion,
+		Deployments: p.Deployments, APIVersion: p.APIVersion, Compatible: p.Compatible,
 	}
 }

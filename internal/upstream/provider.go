@@ -54,6 +54,8 @@ type ProviderOptions struct {
 	APIVersion string
 	// Timeouts are how long the provider is waited for; what is 0 has a default.
 	Timeouts Timeouts
+	// Compatible is a second dialect that the provider speaks; without operations none.
+	Compatible Compatibility
 }
 
 // Timeouts are how long a provider is waited for.
@@ -104,6 +106,7 @@ type Provider struct {
 	credentialHeader string
 	deployments      bool
 	apiVersion       string
+	compatible       Compatibility
 }
 
 // NewProvider makes a provider. Weights are put within their bounds.
@@ -113,6 +116,7 @@ func NewProvider(options ProviderOptions) *Provider {
 		UsageUnasked: options.UsageUnasked, Simulator: options.Simulator,
 		DataPolicy: options.DataPolicy, Private: options.Private, dialects: options.Dialects, models: options.Models,
 		credentialHeader: http.CanonicalHeaderKey(options.CredentialHeader), deployments: options.Deployments, apiVersion: options.APIVersion,
+		compatible: options.Compatible,
 	}
 	p.Timeouts = Timeouts{
 		Connect: cmp.Or(options.Timeouts.Connect, defaultConnect), FirstByte: cmp.Or(options.Timeouts.FirstByte, defaultFirstByte),
@@ -152,8 +156,18 @@ func (p *Provider) SetBaseURL(address *url.URL) { p.address.Store(address) }
 // BaseURL is where the provider is, as its dialect's SDK takes it.
 func (p *Provider) BaseURL() *url.URL { return p.address.Load() }
 
-// Speaks tells whether the provider takes requests of this dialect.
-func (p *Provider) Speaks(d dialect.Dialect) bool { return slices.Contains(p.dialects, d) }
+// Serves tells whether the provider takes requests of this dialect for an operation.
+func (p *Provider) Serves(d dialect.Dialect, operation string) bool {
+	return slices.Contains(p.dialects, d) || p.compatible.serves(d, operation)
+}
+
+// spoken are all dialects that the provider speaks.
+func (p *Provider) spoken() []dialect.Dialect {
+	if len(p.compatible.Operations) == 0 {
+		return p.dialects
+	}
+	return append(slices.Clone(p.dialects), p.compatible.Dialect)
+}
 
 // Credential is one of a provider's keys.
 type Credential struct{ key *providerKey }
@@ -212,9 +226,29 @@ func (a Attempt) SetCredential(header http.Header) {
 
 var errDeploymentName = errors.New("a deployment's name has no slash")
 
+// compatible tells whether the provider is spoken to in its second dialect.
+func (a Attempt) compatible() bool { return !slices.Contains(a.Provider.dialects, a.Dialect) }
+
+// TellsOfModel tells whether a provider that does not find what is asked for lacks the
+// model: else it may be that it lacks the operation.
+func (a Attempt) TellsOfModel(operation dialect.Operation) bool {
+	return operation.Usual() && !a.compatible()
+}
+
+// Profile is how the provider counts in the dialect of the attempt.
+func (a Attempt) Profile() usage.Profile {
+	if a.compatible() {
+		return a.Provider.compatible.Profile
+	}
+	return a.Provider.Profile
+}
+
 // URL is the address of an operation at the provider.
 func (a Attempt) URL(operation dialect.Operation, request *dialect.Request) (*url.URL, error) {
 	base := a.Provider.BaseURL()
+	if a.compatible() {
+		base = dialect.CompatibleURL(base, a.Provider.compatible.Path)
+	}
 	if a.Provider.deployments {
 		if strings.Contains(a.Model, "/") || !dialect.ValidModelName(a.Model) {
 			return nil, errDeploymentName

@@ -60,6 +60,8 @@ func NewSelector(catalogue *Catalogue, health *Health, options SelectorOptions) 
 type Request struct {
 	// Dialect is the caller's.
 	Dialect dialect.Dialect
+	// Operation is what is asked for, by name.
+	Operation string
 	// Translatable are other dialects that the request can be sent in.
 	Translatable []dialect.Dialect
 	// Affinity is the Selector's digest of the conversation; 0 for none.
@@ -108,7 +110,7 @@ func (e *UnavailableError) Unwrap() error { return e.Reason }
 func (s *Selector) Plan(model *Model, request Request) (*Plan, error) {
 	routes := s.routesOf(model)
 	plan := &Plan{
-		selector: s, routes: routes, dialect: request.Dialect, affinity: request.Affinity,
+		selector: s, routes: routes, dialect: request.Dialect, operation: request.Operation, affinity: request.Affinity,
 		order: request.Preferences.Order, translatable: request.Translatable,
 	}
 	plan.allowed = plan.inline[:]
@@ -155,11 +157,11 @@ func (s *Selector) Plan(model *Model, request Request) (*Plan, error) {
 
 // spokenTo is the dialect that a provider is spoken to in: the caller's if it can be.
 func (p *Plan) spokenTo(provider *Provider) (dialect.Dialect, bool) {
-	if provider.Speaks(p.dialect) {
+	if provider.Serves(p.dialect, p.operation) {
 		return p.dialect, true
 	}
 	for _, other := range p.translatable {
-		if provider.Speaks(other) {
+		if provider.Serves(other, p.operation) {
 			return other, true
 		}
 	}

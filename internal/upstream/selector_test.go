@@ -260,7 +260,7 @@ func TestWhoIsLeftOut(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if !call.Provider.Speaks(call.Dialect) {
+			if !call.Provider.Serves(call.Dialect, "") {
 				t.Errorf("%s: %s is spoken to in %s", name, call.Provider.Name, call.Dialect)
 			}
 			asked = append(asked, call.Provider.Name)
