@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/faregate/faregate/metering"
 )
@@ -11,25 +12,33 @@ import (
 // logRequest writes our access line: metadata only, no address, header or URI.
 func logRequest(logger *zap.Logger, record *metering.Record) {
 	if c := logger.Check(zap.InfoLevel, "handled request"); c != nil {
-		c.Write(
-			zap.String("request_id", record.ID),
-			zap.String("account_id", record.AccountID),
-			zap.String("key_id", record.KeyID),
-			zap.String("operation", record.Operation),
-			zap.String("dialect", record.Dialect),
-			zap.String("provider", record.Provider),
-			zap.String("model", record.ModelRequested),
-			zap.Int("attempts", record.Attempts),
-			zap.String("status", string(record.Status)),
-			zap.Int("http_status", record.HTTPStatus),
-			zap.String("basis", string(record.Basis)),
-			zap.Int64("input_tokens", record.Usage.InputTotal),
-			zap.Int64("output_tokens", record.Usage.OutputTotal),
-			zap.Stringer("cost", record.Cost),
-			zap.Duration("duration", record.Duration),
-			zap.Duration("time_to_first_token", record.TimeToFirstToken),
-		)
+		c.Write(zap.Inline((*requestLine)(record)))
 	}
+}
+
+// requestLine is a record as the access line tells it, in one field: a list of them
+// would be made anew for each request.
+type requestLine metering.Record
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (record *requestLine) MarshalLogObject(line zapcore.ObjectEncoder) error {
+	line.AddString("request_id", record.ID)
+	line.AddString("account_id", record.AccountID)
+	line.AddString("key_id", record.KeyID)
+	line.AddString("operation", record.Operation)
+	line.AddString("dialect", record.Dialect)
+	line.AddString("provider", record.Provider)
+	line.AddString("model", record.ModelRequested)
+	line.AddInt("attempts", record.Attempts)
+	line.AddString("status", string(record.Status))
+	line.AddInt("http_status", record.HTTPStatus)
+	line.AddString("basis", string(record.Basis))
+	line.AddInt64("input_tokens", record.Usage.InputTotal)
+	line.AddInt64("output_tokens", record.Usage.OutputTotal)
+	line.AddString("cost", record.Cost.String())
+	line.AddDuration("duration", record.Duration)
+	line.AddDuration("time_to_first_token", record.TimeToFirstToken)
+	return nil
 }
 
 // logRefusal writes the line of a request that was answered without a provider
@@ -54,3 +63,6 @@ func logRefusal(logger *zap.Logger, ex *Exchange, now time.Time) {
 	}
 	c.Write(fields...)
 }
+
+// Interface guards
+var _ zapcore.ObjectMarshaler = (*requestLine)(nil)

@@ -56,8 +56,7 @@ func (b *responseBody) beginDocument() *failure {
 // readAhead reads an answer until there is enough of it, so that one which fails before
 // that can still be taken elsewhere. It keeps what it has read in pending.
 func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
+	var expired <-chan time.Time // once somebody waits with an eye on it
 	b.early = takeBuffer(readSize)[:readSize]
 	buffer := b.early
 	waited := false
@@ -66,8 +65,12 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 			// A document gives its client nothing to see before it is there, so that its first
 			// bytes can be waited for.
 			read = b.advance(buffer)
-			timer.Reset(patience)
 		} else {
+			if expired == nil {
+				timer := time.NewTimer(patience)
+				defer timer.Stop()
+				expired = timer.C
+			}
 			inFlight := make(chan sourceResult, 1)
 			go func() {
 				n, err := b.source.Read(buffer)
@@ -76,7 +79,7 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 			var result sourceResult
 			select {
 			case result = <-inFlight:
-			case <-timer.C:
+			case <-expired:
 				if waited = true; read > 0 {
 					b.inFlight = inFlight
 					b.pending = b.kept

@@ -104,7 +104,7 @@ var speeches = map[string]*speech{
 
 func chatChunk(model, delta, finish string) string {
 	return fmt.Sprintf(`data: {"id":"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG","object":"chat.completion.chunk","created":1741570283,`+
-		`"model":%q,"service_tier":"default","system_fingerprint":"fp_fc9f1d7035","choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}]}`+"\n\n",
+		`"model":%q,"service_tier":"default","system_fingerprint":"fp_fc9f1d7035","choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}],"usage":null}`+"\n\n",
 		model, delta, finish)
 }
 

@@ -33,6 +33,8 @@ type options struct {
 	spare     bool
 	profiles  string
 	accounts  int
+	clients   int
+	rate      float64
 	store     string
 }
 
@@ -65,7 +67,9 @@ func parseOptions(arguments []string, screen io.Writer) (o options, err error) {
 	flags.BoolVar(&o.saturated, "saturated", true, "measure with clients that call as fast as they can")
 	flags.BoolVar(&o.rates, "rates", true, "measure at fixed rates")
 	flags.BoolVar(&o.spare, "spare-headers", false, "the provider sends two header fields in place of those that providers send")
-	flags.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of Faregate under each workload")
+	flags.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of both gateways under each workload")
+	flags.IntVar(&o.clients, "clients", 0, "clients that call as fast as they can; 0: as many as suit the workload")
+	flags.Float64Var(&o.rate, "rate", 0, "requests a second at the fixed rate; 0: what suits the workload")
 	flags.IntVar(&o.accounts, "accounts", 16, "accounts that call, with one key each")
 	flags.StringVar(&o.store, "store", "sqlite", "sqlite, or the address of an empty PostgreSQL database")
 	if err := flags.Parse(arguments); err != nil {
@@ -100,6 +104,12 @@ func run(ctx context.Context, o options, screen io.Writer) (err error) {
 	for _, w := range workloads() {
 		if !only.MatchString(w.name) {
 			continue
+		}
+		if o.clients > 0 {
+			w.clients = o.clients
+		}
+		if o.rate > 0 && w.rate > 0 {
+			w.rate = o.rate
 		}
 		if err := compare(ctx, o, w, table); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
@@ -180,8 +190,14 @@ func compare(ctx context.Context, o options, w *workload, table *table) (err err
 		}
 		table.add(w, p, rounds)
 		if o.profiles != "" {
-			if err := takeProfiles(ctx, gateways[1], w, secrets, p, o.profiles, &made); err != nil {
-				return err
+			for i, g := range gateways {
+				answered, err := takeProfiles(ctx, g, w, secrets, p, o.profiles)
+				if err != nil {
+					return err
+				}
+				if i == 1 {
+					made += answered
+				}
 			}
 		}
 	}
@@ -193,15 +209,15 @@ func compare(ctx context.Context, o options, w *workload, table *table) (err err
 	return checkBooks(ctx, address, made)
 }
 
-// takeProfiles loads Faregate once more, and has it profiled meanwhile: that costs CPU
+// takeProfiles loads a gateway once more, and has it profiled meanwhile: that costs CPU
 // time, so it is no measurement.
-func takeProfiles(ctx context.Context, g *gateway, w *workload, secrets []string, p plan, directory string, made *int64) error {
+func takeProfiles(ctx context.Context, g *gateway, w *workload, secrets []string, p plan, directory string) (answered int64, err error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return err
+		return 0, err
 	}
 	p.measure = 6 * time.Second
 	failed := make(chan error, 1)
-	name := filepath.Join(directory, regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(w.name), "-"))
+	name := filepath.Join(directory, regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(g.name+" "+w.name), "-"))
 	if p.rate > 0 {
 		name += fmt.Sprintf("-rate-%.0f", p.rate)
 	}
@@ -210,6 +226,5 @@ func takeProfiles(ctx context.Context, g *gateway, w *workload, secrets []string
 			g.profile(ctx, "/debug/pprof/allocs", name+".allocs"))
 	}()
 	_, l, err := measure(ctx, g, w, secrets, p)
-	*made += l.answered.Load()
-	return errors.Join(err, <-failed)
+	return l.answered.Load(), errors.Join(err, <-failed)
 }

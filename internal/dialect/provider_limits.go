@@ -150,16 +150,25 @@ func parseMoment(text string, now time.Time) (time.Time, bool) {
 	if text == "" || len(text) > 40 {
 		return time.Time{}, false
 	}
-	moment, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	var moment time.Time
+	var err error
+	// By their shape, as the errors of trying each in turn cost more than all else
+	// that is read of an answer's header.
+	if len(text) > 10 && text[4] == '-' && text[10] == 'T' {
+		if moment, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return time.Time{}, false
+		}
+	} else if last := text[len(text)-1]; last >= 'a' && last <= 'z' {
+		wait, ok := parseDays(text)
+		if !ok {
+			return time.Time{}, false
+		}
+		moment = now.Add(wait)
+	} else {
 		number, err := strconv.ParseFloat(text, 64)
 		switch {
 		case err != nil:
-			wait, ok := parseDays(text)
-			if !ok {
-				return time.Time{}, false
-			}
-			moment = now.Add(wait)
+			return time.Time{}, false
 		case !(number >= 0 && number < 1e15): // NaN too
 			return time.Time{}, false
 		case number > 1e11:
@@ -197,6 +206,9 @@ func parseDays(text string) (time.Duration, bool) {
 
 // parseCount reads a whole number that is not negative.
 func parseCount(text string) (int64, bool) {
+	if text == "" {
+		return 0, false // as most fields are missing, and an error costs
+	}
 	number, err := strconv.ParseInt(text, 10, 64)
 	return number, err == nil && number >= 0
 }

@@ -68,9 +68,10 @@ func setRateLimit(header http.Header, d Dialect, names [3]string, limit RateLimi
 		}
 		reset = at.Format(time.RFC3339)
 	}
-	values := [3]string{strconv.FormatInt(limit.Limit, 10), strconv.FormatInt(max(limit.Remaining, 0), 10), reset}
+	// One list for the three, of which each has its own part.
+	values := []string{strconv.FormatInt(limit.Limit, 10), strconv.FormatInt(max(limit.Remaining, 0), 10), reset}
 	for i, name := range names {
-		header[name] = []string{values[i]}
+		header[name] = values[i : i+1 : i+1]
 	}
 }
 

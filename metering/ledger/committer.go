@@ -16,6 +16,8 @@ const (
 	greatestBatch = 512
 	// The pauses between attempts while the store cannot write.
 	firstPause, longestPause = 20 * time.Millisecond, 500 * time.Millisecond
+	// enough is how many that wait are reason to write at once.
+	enough = 128
 )
 
 // committer is the one goroutine that settles. What arrives while a commit is
@@ -29,6 +31,7 @@ type committer struct {
 	queue  []*entry
 	closed bool
 
+	latest  time.Time     // when the latest commit began; run's own
 	wake    chan struct{} // one token: the queue has grown, or closed is set
 	ended   chan struct{}
 	context context.Context // ends when waiting for the store is given up
@@ -111,6 +114,7 @@ func (c *committer) run() {
 			// With one processor the goroutines that this commit could serve have not
 			// run yet: without letting them, every commit would carry one entry.
 			runtime.Gosched()
+			c.keepPace()
 		}
 		more, closed := c.take()
 		work = append(work, more...)
@@ -135,6 +139,23 @@ func (c *committer) run() {
 			return
 		}
 	}
+}
+
+// keepPace lets some time go by between commits, so that under load more settlements
+// share one: most of what a commit costs is the same for one and for twenty. One that
+// comes alone waits for nobody.
+func (c *committer) keepPace() {
+	if wait := c.options.Pace - time.Since(c.latest); wait > 0 && !c.crowded() {
+		time.Sleep(wait)
+	}
+	c.latest = time.Now()
+}
+
+// crowded tells whether there is no reason to wait for more.
+func (c *committer) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed || len(c.queue) >= enough
 }
 
 // rest waits before the next attempt; false means that there shall be none.

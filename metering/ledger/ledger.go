@@ -36,6 +36,9 @@ type Options struct {
 	// RetryFor is how long a settlement is tried again while the store cannot
 	// write. Default: 10 s.
 	RetryFor time.Duration
+	// Pace is the least time between the beginnings of two commits, while there are few
+	// to be written; below zero is none. Default: 2 ms.
+	Pace time.Duration
 	// AskFor is how long one call to the store may take while somebody waits for it, and
 	// how long a hold that shall not wait waits for credit that other nodes do not use.
 	// Default: 1 s.
@@ -67,6 +70,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Pace == 0 {
+		o.Pace = 2 * time.Millisecond
 	}
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = 1000

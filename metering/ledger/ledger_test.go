@@ -130,6 +130,37 @@ func TestSettlementsShareCommits(t *testing.T) {
 	storetest.MustVerify(t, s)
 }
 
+// TestCommitsKeepPace has settlements come one by one while a commit has just been: they
+// wait for the next, which is one for all. The first one waits for nobody.
+func TestCommitsKeepPace(t *testing.T) {
+	const pace = 300 * time.Millisecond
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, metering.Dollar)
+	l := storetest.OpenLedger(t, s, ledger.Options{Pace: pace})
+	settle := func() {
+		hold, err := l.Hold(t.Context(), customer.AccountID, 1000)
+		must(t, err)
+		must(t, hold.Settle(t.Context(), customer.Record(900)))
+	}
+	began := time.Now()
+	settle()
+	if took := time.Since(began); took >= pace {
+		t.Errorf("the first settlement took %s, as long as the pace", took)
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(settle)
+		time.Sleep(time.Millisecond) // each by itself
+	}
+	all.Wait()
+	if took := time.Since(began); took < pace {
+		t.Errorf("the second commit came after %s, before its time", took)
+	}
+	if f := l.Figures(); f.Settlements != 11 || f.Commits != 2 {
+		t.Errorf("%d settlements took %d commits, want 11 in 2", f.Settlements, f.Commits)
+	}
+}
+
 func TestImpatientCallerDoesNotStopItsSettlement(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)

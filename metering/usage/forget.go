@@ -32,3 +32,13 @@ func add(kept []byte, pieces ...[]byte) []byte {
 	}
 	return kept
 }
+
+// emptied is a buffer with nothing in it and room for this many bytes; what it held is
+// overwritten if it takes another array.
+func emptied(kept []byte, size int) []byte {
+	if size <= cap(kept) {
+		return kept[:0]
+	}
+	clear(kept[:cap(kept)])
+	return make([]byte, 0, size)
+}
