@@ -162,7 +162,7 @@ func (p *postgres) writeRecords(ctx context.Context, connection *pgxpool.Conn, l
 	}
 	for _, settlement := range settlements {
 		if settlement.Present {
-			if err := findStanding(ctx, postgresStatements{p, connection}, settlement); err != nil {
+			if err := findStanding(postgresStatements{p, connection}.queryRow(ctx, selectStanding, settlement.Record.ID), settlement); err != nil {
 				return nil, err
 			}
 		}

@@ -26,8 +26,6 @@ var (
 	selectRecords = `SELECT ` + strings.Join(recordColumns, ", ") + ` FROM usage_records`
 	// key_period is the settlement's, not the record's.
 	insertRecordColumns = `INSERT INTO usage_records (` + strings.Join(recordColumns, ", ") + `, key_period)`
-	insertRecord        = insertRecordColumns + ` VALUES (?` +
-		strings.Repeat(", ?", len(recordColumns)) + `) ON CONFLICT (id) DO NOTHING`
 )
 
 // recordValues appends the record's values. Durations are kept in microseconds.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
 	"fmt"
 	"maps"
@@ -73,11 +72,12 @@ func settlementTransfers(settlement *ledger.Settlement, yield func(values ...any
 	}
 }
 
-// findStanding reads what the record that is there already took.
-func findStanding(ctx context.Context, tx queries, settlement *ledger.Settlement) error {
+const selectStanding = `SELECT account_id, cost - shortfall FROM usage_records WHERE id = $1`
+
+// findStanding reads what the record that is there already took, as selectStanding found it.
+func findStanding(found row, settlement *ledger.Settlement) error {
 	var account string
-	if err := tx.queryRow(ctx, `SELECT account_id, cost - shortfall FROM usage_records WHERE id = $1`, settlement.Record.ID).
-		Scan(&account, &settlement.Standing); err != nil {
+	if err := found.Scan(&account, (*int64)(&settlement.Standing)); err != nil {
 		return err
 	}
 	if account != settlement.Record.AccountID {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -27,9 +26,6 @@ type sqliteFile struct {
 	reader *sql.DB
 
 	ballast ballast
-
-	preparing sync.Mutex
-	hot       hotStatements
 }
 
 func openSQLite(path string) (*sqliteFile, error) {
@@ -46,10 +42,9 @@ func openSQLite(path string) (*sqliteFile, error) {
 func openSQLiteFor(path string, toWrite, toRead purpose) (*sqliteFile, error) {
 	f := &sqliteFile{path: path, clock: time.Now, ballast: ballast{path: path + ".ballast"}}
 	var err error
-	if f.writer, err = sql.Open("sqlite", dataSource(path, toWrite)); err != nil {
+	if f.writer, err = openWriter(dataSource(path, toWrite)); err != nil {
 		return nil, f.explain(err)
 	}
-	f.writer.SetMaxOpenConns(1)
 	if f.reader, err = sql.Open("sqlite", dataSource(path, toRead)); err != nil {
 		return nil, f.explain(err)
 	}

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -18,79 +19,76 @@ const (
 		WHERE node = $2 AND account_id = $3 AND key_id = $4 AND period_start = $5 AND epoch = $6`
 )
 
-// hotStatements are those of the settlement, which every request pays for, by their text.
-type hotStatements map[string]*sql.Stmt
-
-func (f *sqliteFile) hotStatements(ctx context.Context) (hotStatements, error) {
-	f.preparing.Lock()
-	defer f.preparing.Unlock()
-	if f.hot != nil {
-		return f.hot, nil
-	}
-	hot := make(hotStatements)
-	for _, query := range []string{selectEpoch, insertRecord, insertDailyRow, debitWallet, debitKey, debitGrant} {
-		prepared, err := f.writer.PrepareContext(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		hot[query] = prepared
-	}
-	f.hot = hot
-	return hot, nil
-}
-
 func (f *sqliteFile) settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
 	if err := checkSettlements(settlements); err != nil {
 		return err
 	}
-	hot, err := f.hotStatements(ctx)
+	err := f.settleOnce(ctx, lease, settlements)
+	if noRoom(err) && f.ballast.giveUp() {
+		err = f.settleOnce(ctx, lease, settlements)
+	}
+	return err
+}
+
+func (f *sqliteFile) settleOnce(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) (err error) {
+	pooled, err := f.writer.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error {
-		// The driver watches a context that can end with a goroutine per statement.
-		// The transaction watches it already.
-		ctx := context.WithoutCancel(ctx)
-		if needsLease(lease) {
-			if err := sameEpoch(lease, tx.StmtContext(ctx, hot[selectEpoch]).QueryRowContext(ctx, lease.Node)); err != nil {
-				return err
-			}
-		}
-		taken, sums, err := insertRecords(ctx, tx, hot, settlements)
-		if err != nil {
-			return err
-		}
-		for row := range sums.rows() {
-			if _, err := tx.StmtContext(ctx, hot[insertDailyRow]).ExecContext(ctx, row...); err != nil {
-				return err
-			}
-		}
-		return taken.statements(lease, func(query string, values ...any) error {
-			err := changed(affected(tx.StmtContext(ctx, hot[query]).ExecContext(ctx, values...)))
-			if errors.Is(err, ErrNotFound) {
-				err = fmt.Errorf("the node was granted nothing of what it spends: %w", ledger.ErrRejected)
-			}
-			return err
+	defer func() { err = errors.Join(err, pooled.Close()) }()
+	return pooled.Raw(func(opened any) error {
+		connection := opened.(*writerConnection)
+		return connection.transact(ctx, func(ctx context.Context) error {
+			return connection.settle(ctx, lease, settlements)
 		})
 	})
 }
 
+// settle is one transaction's work.
+func (c *writerConnection) settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
+	if needsLease(lease) {
+		if err := sameEpoch(lease, c.queryRow(ctx, selectEpoch, lease.Node)); err != nil {
+			return err
+		}
+	}
+	taken, sums, err := c.insertRecords(ctx, settlements)
+	if err != nil {
+		return err
+	}
+	for row := range sums.rows() {
+		if _, err := c.exec(ctx, insertDailyRow, row...); err != nil {
+			return err
+		}
+	}
+	return taken.statements(lease, func(query string, values ...any) error {
+		err := changed(c.exec(ctx, query, values...))
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("the node was granted nothing of what it spends: %w", ledger.ErrRejected)
+		}
+		return err
+	})
+}
+
 // insertRecords writes the records that are new and returns what they take and add up to.
-func insertRecords(ctx context.Context, tx *sql.Tx, hot hotStatements, settlements []*ledger.Settlement) (debits, dailySums, error) {
-	insert := tx.StmtContext(ctx, hot[insertRecord])
+func (c *writerConnection) insertRecords(ctx context.Context, settlements []*ledger.Settlement) (debits, dailySums, error) {
 	taken, sums := make(debits), make(dailySums)
 	values := make([]any, 0, len(recordColumns)+1)
 	for _, settlement := range settlements {
 		settlement.Present, settlement.Standing = false, 0
-		err := changed(affected(insert.ExecContext(ctx, settlementValues(values, settlement)...)))
+		query, values := plainly(recordValues(values, &settlement.Record))
+		var period any
+		if settlement.Limited {
+			period = settlement.PeriodStart
+		}
+		err := changed(c.exec(ctx, query, append(values, period)...))
 		if errors.Is(err, ErrNotFound) {
-			err = findStanding(ctx, sqliteStatements{sql: tx}, settlement)
+			err = findStanding(c.queryRow(ctx, selectStanding, settlement.Record.ID), settlement)
 		} else if err == nil {
 			taken.add(settlement)
 			sums.add(settlement)
 			settlementTransfers(settlement, func(values ...any) {
 				if err == nil {
-					_, err = tx.ExecContext(ctx, insertTransfer, values...)
+					_, err = c.exec(ctx, insertTransfer, values...)
 				}
 			})
 		}
@@ -99,6 +97,58 @@ func insertRecords(ctx context.Context, tx *sql.Tx, hot hotStatements, settlemen
 		}
 	}
 	return taken, sums, nil
+}
+
+// isRare tells of each of recordColumns whether it is zero in most records. Each value
+// that a statement is given costs as much as all else that is done with a zero.
+var isRare = func() []bool {
+	names := []string{
+		"cache_write", "cache_write_5m", "cache_write_1h", "input_audio", "input_image", "input_video",
+		"cache_read_audio", "cache_read_image", "cache_read_video", "output_audio", "output_image", "output_video",
+		"unit_web_search", "unit_web_fetch", "unit_x_search", "unit_file_search", "unit_code_interpreter",
+		"unit_images", "unit_characters", "unit_milliseconds", "unit_pages", "shortfall",
+	}
+	rare := make([]bool, len(recordColumns))
+	for i, column := range recordColumns {
+		rare[i] = slices.Contains(names, column)
+	}
+	return rare
+}()
+
+var (
+	insertRecord = insertRecordValues(make([]bool, len(recordColumns)))
+	// insertPlainRecord is for records all of whose rare columns are zero.
+	insertPlainRecord = insertRecordValues(isRare)
+)
+
+// insertRecordValues is the statement that takes the record's values but those of the
+// columns that are zero, and then key_period.
+func insertRecordValues(zero []bool) string {
+	var places strings.Builder
+	for i := range recordColumns {
+		if zero[i] {
+			places.WriteString("0, ")
+		} else {
+			places.WriteString("?, ")
+		}
+	}
+	return insertRecordColumns + ` VALUES (` + places.String() + `?) ON CONFLICT (id) DO NOTHING`
+}
+
+// plainly is the statement for a record's values, and those that it takes.
+func plainly(values []any) (query string, taken []any) {
+	for i, value := range values {
+		if isRare[i] && value != any(int64(0)) {
+			return insertRecord, values
+		}
+	}
+	taken = values[:0]
+	for i, value := range values {
+		if !isRare[i] {
+			taken = append(taken, value)
+		}
+	}
+	return insertPlainRecord, taken
 }
 
 // statements yields what takes the debits, in the order of locks: wallets, then grants.

@@ -130,17 +130,22 @@ func TestSettlementsShareCommits(t *testing.T) {
 	storetest.MustVerify(t, s)
 }
 
-// TestCommitsKeepPace has settlements come one by one while a commit has just been: they
-// wait for the next, which is one for all. The first one waits for nobody.
+// TestCommitsKeepPace has settlements come one by one after a commit: they wait for the
+// next, which is one for all. The first one waits for nobody.
 func TestCommitsKeepPace(t *testing.T) {
-	const pace = 300 * time.Millisecond
+	t.Parallel()
+	const pace = time.Second
 	s := openStore(t)
 	customer := storetest.NewCustomer(t, s, metering.Dollar)
 	l := storetest.OpenLedger(t, s, ledger.Options{Pace: pace})
 	settle := func() {
 		hold, err := l.Hold(t.Context(), customer.AccountID, 1000)
-		must(t, err)
-		must(t, hold.Settle(t.Context(), customer.Record(900)))
+		if err == nil {
+			err = hold.Settle(t.Context(), customer.Record(900))
+		}
+		if err != nil {
+			t.Error(err)
+		}
 	}
 	began := time.Now()
 	settle()
