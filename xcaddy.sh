@@ -5,6 +5,7 @@
 #   ./xcaddy.sh run           starts a demo on loopback: no provider key needed (run --help says more)
 #   ./xcaddy.sh test          installs what the tests need, then runs every check
 #   ./xcaddy.sh test-tools    calls the gateway by codex, claude, gemini and opencode, which it installs (1.1 GB)
+#   ./xcaddy.sh bench         measures the gateway beside bare Caddy (bench --help says more)
 #
 # GOFLAGS, GOPROXY and the like are respected. To change a version, change it
 # here and run the script: it moves internal/tools/build/go.mod along.
@@ -68,6 +69,12 @@ run() {
 	build_if_changed
 	go build -buildvcs=false -o .build/demo ./internal/demo
 	exec .build/demo "$@"
+}
+
+bench() {
+	build_if_changed
+	go build -buildvcs=false -o .build/bench ./internal/bench
+	exec .build/bench "$@"
 }
 
 install_for_tests() {
@@ -158,12 +165,13 @@ check() {
 
 usage() {
 	cat <<'EOF'
-usage: ./xcaddy.sh [build|run|test|test-tools]
+usage: ./xcaddy.sh [build|run|test|test-tools|bench]
 
   ./xcaddy.sh             builds ./caddy with this plugin in it
   ./xcaddy.sh run         starts a demo on loopback: no provider key needed (run --help says more)
   ./xcaddy.sh test        installs what the tests need, then runs every check
   ./xcaddy.sh test-tools  calls the gateway by codex, claude, gemini and opencode, which it installs (1.1 GB)
+  ./xcaddy.sh bench       measures the gateway beside bare Caddy (bench --help says more)
 EOF
 }
 
@@ -174,6 +182,7 @@ command -v go >/dev/null || fail "Go is missing; version $(awk '$1 == "go" { pri
 case ${1-} in
 	'' | build) build ;;
 	run) shift; run "$@" ;;
+	bench) shift; bench "$@" ;;
 	test) check ;;
 	test-tools) test_tools ;;
 	*) usage >&2; fail "there is no use called $1" ;;

@@ -12,7 +12,7 @@ import (
 )
 
 // maxWaiting bounds the connections of a load with a rate: more would mean that the
-// gateway cannot keep up, which is an error.
+// gateway cannot keep up.
 const maxWaiting = 4096
 
 // load is clients that call one gateway in one way.
@@ -23,7 +23,7 @@ type load struct {
 
 	answered atomic.Int64 // that were whole
 	events   atomic.Int64
-	late     atomic.Int64 // scheduled, and not yet begun when the next was due
+	late     atomic.Int64 // found no connection when they were due
 	next     atomic.Int64
 	opened   atomic.Int64 // connections
 

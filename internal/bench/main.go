@@ -94,13 +94,19 @@ func run(ctx context.Context, o options, screen io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.directory)) }()
 	}
+	if !supported {
+		return errUnsupported
+	}
 	fmt.Fprintln(screen, machine())
 	if o.core >= 0 && runtime.NumCPU() > 1 {
 		if err := pinSelf((o.core + 1) % runtime.NumCPU()); err != nil {
 			return err
 		}
 	}
-	table := newTable(screen)
+	return measureAll(ctx, o, only, newTable(screen))
+}
+
+func measureAll(ctx context.Context, o options, only *regexp.Regexp, table *table) error {
 	for _, w := range workloads() {
 		if !only.MatchString(w.name) {
 			continue

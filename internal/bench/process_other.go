@@ -3,15 +3,12 @@
 package main
 
 import (
-	"errors"
 	"os/exec"
 	"runtime"
 	"time"
 )
 
 const supported = false
-
-var errUnsupported = errors.New("the benchmark needs Linux: it pins processes and reads their CPU time from the kernel")
 
 func startPinned(*exec.Cmd, int) error        { return errUnsupported }
 func pinSelf(int) error                       { return errUnsupported }

@@ -65,4 +65,7 @@ func (t *table) add(w *workload, p plan, rounds [][2]*cell) {
 	batch := figureOf(rounds, func(c [2]*cell) float64 { return c[1].batch })
 	fmt.Fprintf(t.screen, "  %-28s %-24s %-24s\n", "settlement, µs", "", settled.format("%.0f"))
 	fmt.Fprintf(t.screen, "  %-28s %-24s %-24s\n", "records a commit", "", batch.format("%.1f"))
+	if late := figureOf(rounds, func(c [2]*cell) float64 { return float64(c[0].late + c[1].late) }); late.most > 0 {
+		fmt.Fprintf(t.screen, "  the gateways, or the load, cannot keep up: up to %.0f requests found no connection\n", late.most)
+	}
 }

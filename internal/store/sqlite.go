@@ -168,6 +168,9 @@ func dataSource(path string, use purpose) string {
 		// at once when another wrote meanwhile, whatever the timeout.
 		query.Set("_txlock", "immediate")
 		query.Add("_pragma", "journal_mode(WAL)")
+		// A checkpoint makes one commit wait for two more fsyncs and what has changed, so it
+		// shall be rare; the log is written over after it, and 16 MiB of it are soon there.
+		query.Add("_pragma", "wal_autocheckpoint(4000)")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
