@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -177,11 +178,17 @@ func searchFiles(t *testing.T, directories []string, except string, secrets map[
 	searched := 0
 	for _, directory := range directories {
 		err := filepath.WalkDir(directory, func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // SQLite's, of a store that is being closed
+			}
 			if err != nil || !entry.Type().IsRegular() || path == except {
 				return err
 			}
 			content, err := os.ReadFile(path)
-			if err != nil {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil
+			case err != nil:
 				return err
 			}
 			searched++

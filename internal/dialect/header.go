@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -81,14 +82,68 @@ func SetCredential(d Dialect, header http.Header, secret string) {
 var returned = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Retry-After", "Retry-After-Ms", "X-Should-Retry"}
 
 // CopyResponseHeader fills the header of the answer to a caller with what is on
-// the allow-list of the provider's, and shares the values' slices.
+// the allow-list of the provider's, and shares the values' slices. Values that are not what
+// the field is for stay behind: at level DEBUG Caddy logs the header of an answer, and a
+// provider may write into it what it likes.
 func CopyResponseHeader(caller, provider http.Header) {
 	for _, name := range returned {
-		if values := provider[name]; len(values) > 0 {
+		if values := provider[name]; len(values) == 1 && plainValue(name, values[0]) {
 			caller[name] = values
 		}
 	}
+	if kind := provider.Get("Content-Type"); kind != "" && caller["Content-Type"] == nil {
+		// What it is was known when its parameters were not.
+		if kind, _, err := mime.ParseMediaType(kind); err == nil && len(kind) <= longestValue {
+			caller["Content-Type"] = []string{kind}
+		}
+	}
 }
+
+// longestValue bounds the header values that are passed on.
+const longestValue = 100
+
+// plainValue tells whether a field of the answer says what it is there to say.
+func plainValue(name, value string) bool {
+	if len(value) > longestValue {
+		return false
+	}
+	switch name {
+	case "Content-Type":
+		_, parameters, err := mime.ParseMediaType(value)
+		for parameter, value := range parameters {
+			if !typeParameters[parameter] || strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(value) > 16 {
+				return false
+			}
+		}
+		return err == nil
+	case "Content-Length", "Retry-After-Ms":
+		return strings.Trim(value, "0123456789.") == ""
+	case "Retry-After":
+		if _, err := http.ParseTime(value); err == nil {
+			return true
+		}
+		return strings.Trim(value, "0123456789.") == ""
+	case "X-Should-Retry":
+		return value == "true" || value == "false"
+	case "Cache-Control":
+		for directive := range strings.SplitSeq(value, ",") {
+			word, number, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+			if !cacheDirectives[word] || strings.Trim(number, "0123456789") != "" {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+var (
+	typeParameters  = map[string]bool{"charset": true, "rate": true, "channels": true, "codec": true, "codecs": true}
+	cacheDirectives = map[string]bool{ // RFC 9111 section 5.2.2
+		"no-cache": true, "no-store": true, "no-transform": true, "must-revalidate": true, "proxy-revalidate": true, "must-understand": true,
+		"private": true, "public": true, "max-age": true, "s-maxage": true,
+	}
+)
 
 // longestRetryAfter bounds what a provider can make callers wait.
 const longestRetryAfter = 24 * time.Hour

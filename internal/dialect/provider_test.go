@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,11 @@ func TestOnlyListedHeadersReachCallers(t *testing.T) {
 	} {
 		provider.Set(name, "v")
 	}
+	for name, value := range map[string]string{
+		"Content-Type": "audio/mpeg", "Content-Length": "7", "Retry-After": "7", "Retry-After-Ms": "7", "X-Should-Retry": "true", "Cache-Control": "no-store",
+	} {
+		provider.Set(name, value)
+	}
 	got := http.Header{}
 	CopyResponseHeader(got, provider)
 	if len(got) != 6 || got.Get("Content-Type") == "" || got.Get("Retry-After") == "" || got.Get("Retry-After-Ms") == "" || got.Get("X-Should-Retry") == "" || got.Get("Content-Length") == "" || got.Get("Cache-Control") == "" {
@@ -179,5 +185,34 @@ func TestClassifyStreamError(t *testing.T) {
 		if got := ClassifyStreamError(kind); got != want {
 			t.Errorf("%s: %v", kind, got)
 		}
+	}
+}
+
+// What a provider writes into a header field that goes on is only passed where it is
+// what the field is for.
+func TestResponseHeadersSayNothingElse(t *testing.T) {
+	for value, name := range map[string]string{
+		"application/json": "Content-Type", "text/event-stream; charset=utf-8": "Content-Type", "audio/pcm;rate=24000;channels=1": "Content-Type",
+		"120": "Retry-After", "0.5": "Retry-After", "Wed, 25 Nov 2026 16:00:00 GMT": "Retry-After", "250": "Retry-After-Ms", "true": "X-Should-Retry",
+		"no-cache, no-transform": "Cache-Control", "private, max-age=0": "Cache-Control", "17": "Content-Length",
+	} {
+		caller := http.Header{}
+		if CopyResponseHeader(caller, http.Header{name: {value}}); caller.Get(name) != value {
+			t.Errorf("%s: %s is not passed: %v", name, value, caller)
+		}
+	}
+	for value, name := range map[string]string{
+		"a word": "Retry-After", "12a": "Retry-After-Ms", "maybe": "X-Should-Retry", "no-cache, x-prompt": "Cache-Control", "max-age=word": "Cache-Control",
+		"org-1": "Openai-Organization", "a=b": "Set-Cookie", strings.Repeat("1", 101): "Retry-After", "x": "Content-Length",
+	} {
+		caller := http.Header{}
+		if CopyResponseHeader(caller, http.Header{name: {value}}); len(caller) != 0 {
+			t.Errorf("%s: %s is passed: %v", name, value, caller)
+		}
+	}
+	caller := http.Header{}
+	CopyResponseHeader(caller, http.Header{"Content-Type": {"application/json; prompt=word"}})
+	if got := caller.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type: %s", got)
 	}
 }
