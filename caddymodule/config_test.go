@@ -42,6 +42,7 @@ func TestProviderMistakes(t *testing.T) {
 		{"literal key in a block", "provider openai {\napi_key {env.A} " + secretInClear + "\n}", "provider openai: " + inClear + ", at Caddyfile:3"},
 		{"key around a placeholder", "provider openai " + secretInClear + "{env.A}", "provider openai: " + inClear + ", at Caddyfile:3"},
 		{"other placeholder", "provider openai {vault.openai}", "provider openai: " + inClear + ", at Caddyfile:3"},
+		{"placeholder within one", "provider openai {file.{env.CREDENTIALS_DIRECTORY}/openai-key}", "provider openai: " + inClear + ", at Caddyfile:3"},
 		{"key expanded by the adapter", "provider openai {$FAREGATE_TEST_KEY}", "provider openai: " + inClear + ", at Caddyfile:3"},
 		{
 			"key expanded to nothing", "provider openai {$FAREGATE_TEST_UNSET}",
