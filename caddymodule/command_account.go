@@ -86,6 +86,7 @@ func (c *commandLine) accountCreateCommand() *cobra.Command {
 					return err
 				}
 				printAccount(found, account)
+				c.warnOfGroup(cmd, account.Group)
 				return nil
 			})
 		},

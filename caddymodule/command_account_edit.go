@@ -116,6 +116,7 @@ func (c *commandLine) accountEditCommand() *cobra.Command {
 					return err
 				}
 				printAccount(found, holder)
+				c.warnOfGroup(cmd, group)
 				return nil
 			})
 		},

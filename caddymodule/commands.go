@@ -67,6 +67,7 @@ func (c *commandLine) attach(faregate *cobra.Command) {
 		c.verifyCommand(),
 		c.pricesCommand(),
 		c.modelsCommand(),
+		c.groupsCommand(),
 		c.nodesCommand(),
 		c.backupCommand(),
 	)

@@ -12,7 +12,7 @@ import (
 // settingOf is the value of a setting of docs/faregate.service.
 func settingOf(t *testing.T, unit, name string) string {
 	t.Helper()
-	found := regexp.MustCompile(`(?m)^` + name + `=(.*)$`).FindAllStringSubmatch(unit, -1)
+	found := regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(unit, -1)
 	if len(found) != 1 {
 		t.Fatalf("%s is there %d times", name, len(found))
 	}
