@@ -83,6 +83,10 @@ type App struct {
 	// are cancelled. Default: 1000.
 	Drains int `json:"drains,omitempty"`
 
+	// How many requests may be under way at once, waiting ones included; more are refused
+	// with 503. Default: 10,000.
+	MaxRequests int `json:"max_requests,omitempty"`
+
 	// How many attempts are made for one request at most, 1 to 64. Default: 8.
 	MaxAttempts int `json:"max_attempts,omitempty"`
 
@@ -192,6 +196,9 @@ func (a *App) check() error {
 		return err
 	}
 	if err := a.checkDrains(); err != nil {
+		return err
+	}
+	if err := a.checkMaxRequests(); err != nil {
 		return err
 	}
 	if err := a.checkAttempts(); err != nil {

@@ -21,6 +21,7 @@ func init() {
 	caddy.RegisterModule(Meter{})
 	caddy.RegisterModule(Upstreams{})
 	caddy.RegisterModule(Transport{})
+	caddy.RegisterModule(AdminUpstreams{})
 	httpcaddyfile.RegisterGlobalOption("faregate", parseApp)
 	registerDirectives()
 }
@@ -71,6 +72,7 @@ func init() {
 //		data_policy zdr|no_training|retains|unknown
 //		balance_low   <dollars>
 //		spend_anomaly <dollars>|off
+//		max_requests <number>
 //		max_attempts <number>
 //		try_duration <duration>
 //		prices     <file>
@@ -115,6 +117,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = app.parseWatchLine(d, &app.BalanceLow, "1.00")
 		case "spend_anomaly":
 			err = app.parseWatchLine(d, &app.SpendAnomaly, "10.00")
+		case "max_requests":
+			err = app.parseMaxRequests(d)
 		case "max_attempts":
 			err = app.parseMaxAttempts(d)
 		case "try_duration":
@@ -132,7 +136,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_attempts, try_duration, prices, body_memory or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_requests, max_attempts, try_duration, prices, body_memory or access_log")
 		}
 		if err != nil {
 			return nil, err

@@ -60,6 +60,7 @@ var codes = []struct {
 	{upstream.ErrCapability, dialect.CodeUnsupported},
 	{errNoPrice, dialect.CodeNoPrice},
 	{errModelNotAllowed, dialect.CodeModelNotAllowed},
+	{errOverloaded, dialect.CodeOverloaded},
 	{errBodyTooLarge, dialect.CodeBodyTooLarge},
 	{errBodyMemory, dialect.CodeBusy},
 	{errBodyTooSlow, dialect.CodeBodyTooSlow},

@@ -105,6 +105,10 @@ func (h *Route) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err := ex.runtime.ready(); err != nil {
 		return err
 	}
+	if err := ex.runtime.load.enter(h.app); err != nil {
+		return err
+	}
+	defer ex.runtime.load.leave()
 	if err := operation.CheckContent(r.Header); err != nil {
 		return err
 	}

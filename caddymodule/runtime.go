@@ -62,6 +62,7 @@ type runtime struct {
 
 	// health is what was learnt of the providers since the process began.
 	health       *upstream.Health
+	load         load
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns

@@ -51,6 +51,7 @@ const (
 	CodeCreditElsewhere     Code = "credit_elsewhere"
 	CodeTooManyWaiting      Code = "too_many_waiting"
 	CodeShuttingDown        Code = "shutting_down"
+	CodeOverloaded          Code = "gateway_overloaded"
 	CodeInternal            Code = "internal_error"
 )
 
@@ -168,6 +169,8 @@ var catalogue = map[Code]entry{
 		message: "The account's credit is in the hands of a gateway that does not answer. It comes back within seconds. Nothing was charged. Send the request again in a moment."},
 	CodeTooManyWaiting: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",
 		message: "Running requests hold the credit of this account, and too many others wait for it already. Nothing was charged. Send fewer requests at once, or add credit."},
+	CodeOverloaded: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "overloaded_error", google: "UNAVAILABLE",
+		message: "This gateway has as many requests under way as it can take. Nothing was charged. Send the request again in a moment."},
 	CodeShuttingDown: {status: http.StatusServiceUnavailable, openAI: serverError, anthropic: "api_error", google: "UNAVAILABLE", retry: retryAlways,
 		message: "This gateway is restarting. Nothing was charged. Send the request again in a moment."},
 	CodeInternal: {status: http.StatusInternalServerError, openAI: serverError, anthropic: "api_error", google: "INTERNAL",

@@ -31,7 +31,7 @@ func NewError(code Code) *Error {
 	}
 	problem := &Error{Status: known.status, Code: code, Message: known.message}
 	switch code {
-	case CodeStoreUnavailable, CodeCreditElsewhere, CodeTooManyWaiting, CodeShuttingDown, CodeBusy:
+	case CodeStoreUnavailable, CodeCreditElsewhere, CodeTooManyWaiting, CodeShuttingDown, CodeBusy, CodeOverloaded:
 		problem.RetryAfter = time.Second
 	}
 	return problem

@@ -115,10 +115,12 @@ type keyModelState struct {
 	circuit
 	// left is how the provider's rate limits lower the weight: 0 not at all, else a
 	// share in the low ten bits and until when, in milliseconds, in the others.
-	left    atomic.Uint64
-	key     *keyState
-	model   string
-	present int
+	left atomic.Uint64
+	// requests and tokens are what the provider last said of its rate limits.
+	requests, tokens said
+	key              *keyState
+	model            string
+	present          int
 }
 
 // NewHealth returns a Health that knows of no trouble.
@@ -282,8 +284,36 @@ func (h *Health) forgetKeyModels() {
 // leastOfLimit is below how many thousandths of a rate limit the weight is lowered.
 const leastOfLimit = 200
 
+// said is what a provider said of a rate limit, for those who look. Its fields are not
+// of one moment where answers come at once.
+type said struct{ known, limit, remaining, reset atomic.Int64 }
+
+func (s *said) store(a dialect.Allowance) {
+	if !a.Known {
+		return
+	}
+	reset := int64(0)
+	if !a.Reset.IsZero() {
+		reset = a.Reset.UnixNano()
+	}
+	s.limit.Store(a.Limit)
+	s.remaining.Store(a.Remaining)
+	s.reset.Store(reset)
+	s.known.Store(1)
+}
+
+func (s *said) load() dialect.Allowance {
+	a := dialect.Allowance{Known: s.known.Load() != 0, Limit: s.limit.Load(), Remaining: s.remaining.Load()}
+	if reset := s.reset.Load(); reset != 0 {
+		a.Reset = time.Unix(0, reset)
+	}
+	return a
+}
+
 // learn takes what an answer says of the rate limits.
 func (s *keyModelState) learn(limits dialect.ProviderLimits, now int64) {
+	s.requests.store(limits.Requests)
+	s.tokens.store(limits.Tokens)
 	tightest, thousandths := limits.Tightest()
 	if !tightest.Known {
 		return

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/faregate/faregate/internal/dialect"
 )
 
 // View is the state of health at a moment, for metrics and the admin interface.
@@ -13,6 +15,15 @@ type View struct {
 	// CoolDowns are the addresses and the keys' models that are left alone or have
 	// just recovered. What is well is not listed.
 	CoolDowns []CoolDownView
+	// Limits are what the providers said of their rate limits.
+	Limits []LimitView
+}
+
+// LimitView is what a provider last said of the rate limits of a key for a model. What is
+// not Known it did not say; after its Reset the whole is there again.
+type LimitView struct {
+	Provider, Key, Model string
+	Requests, Tokens     dialect.Allowance
 }
 
 // KeyView is the state of a provider's key.
@@ -65,7 +76,14 @@ func (h *Health) View() View {
 		}
 	}
 	for _, state := range h.keyModels {
-		if one, ok := state.view(now); ok && state.key.present == h.present {
+		if state.key.present != h.present {
+			continue
+		}
+		limits := LimitView{state.key.provider, state.key.label(), state.model, state.requests.load(), state.tokens.load()}
+		if limits.Requests.Known || limits.Tokens.Known {
+			view.Limits = append(view.Limits, limits)
+		}
+		if one, ok := state.view(now); ok {
 			one.Provider, one.Key, one.Model = state.key.provider, state.key.label(), state.model
 			view.CoolDowns = append(view.CoolDowns, one)
 		}
@@ -74,6 +92,9 @@ func (h *Health) View() View {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key))
 	})
 	slices.SortFunc(view.CoolDowns, func(a, b CoolDownView) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Model, b.Model))
+	})
+	slices.SortFunc(view.Limits, func(a, b LimitView) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Model, b.Model))
 	})
 	return view
