@@ -1,6 +1,10 @@
 package caddymodule
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/faregate/faregate/metering/usage"
+)
 
 // runtimeMetrics are what the runtime of a configuration counts itself.
 type runtimeMetrics struct{ runtime *runtime }
@@ -14,6 +18,7 @@ var (
 	commitsMetric  = prometheus.NewDesc("faregate_commits_total", "Durable group commits, by whether they succeeded.", []string{"outcome"}, nil)
 	recordsMetric  = prometheus.NewDesc("faregate_committed_records_total", "Records in successful commits.", nil, nil)
 	overrunsMetric = prometheus.NewDesc("faregate_overruns_total", "Requests that cost more than was held for them, by what made them and who paid.", []string{"feature", "paid_by"}, nil)
+	doubtsMetric   = prometheus.NewDesc("faregate_doubtful_usage_total", "Answers whose usage did not make sense, by what was wrong with it.", []string{"doubt"}, nil)
 	eventsMetric   = prometheus.NewDesc("faregate_events_dropped_total", "Events that were not told, as their handlers were too slow.", nil, nil)
 	inFlightMetric = prometheus.NewDesc("faregate_provider_in_flight", "Requests that run at a provider now.", []string{"provider"}, nil)
 	queueMetric    = prometheus.NewDesc("faregate_provider_waiting", "Requests that wait for one of a provider's keys now.", []string{"provider"}, nil)
@@ -24,7 +29,7 @@ var (
 // Describe implements prometheus.Collector.
 func (runtimeMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, metric := range []*prometheus.Desc{
-		holdsMetric, drainsMetric, waitingMetric, accountsMetric, nodesMetric, commitsMetric, recordsMetric, overrunsMetric, silentMetric,
+		holdsMetric, drainsMetric, waitingMetric, accountsMetric, nodesMetric, commitsMetric, recordsMetric, overrunsMetric, doubtsMetric, silentMetric,
 		eventsMetric, inFlightMetric, queueMetric, coolingMetric,
 	} {
 		to <- metric
@@ -61,6 +66,9 @@ func (m runtimeMetrics) Collect(to chan<- prometheus.Metric) {
 		gauge(inFlightMetric, provider.InFlight, provider.Provider)
 		gauge(queueMetric, provider.Waiting, provider.Provider)
 		gauge(coolingMetric, provider.CoolDowns, provider.Provider)
+	}
+	for doubt := usage.DoubtNone + 1; int(doubt) < len(usage.Doubts); doubt++ {
+		counter(doubtsMetric, m.runtime.doubts.count[doubt].Load(), doubt.String())
 	}
 	for i, name := range featureNames {
 		counter(overrunsMetric, m.runtime.overruns.paid[i].Load(), name, "account")

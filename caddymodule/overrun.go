@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -68,6 +69,33 @@ func (s *settlement) feature(held metering.Nanos, cost costing) feature {
 		return featureInput
 	}
 	return featureUnexplained
+}
+
+// doubts counts answers whose usage did not make sense.
+type doubts struct {
+	count [len(usage.Doubts)]atomic.Int64
+	told  sync.Map // of doubtful, whether it was told
+}
+
+// doubtful is a provider whose numbers for a model do not make sense.
+type doubtful struct {
+	provider, model string // of the catalogue, so that there are not too many
+	doubt           usage.Doubt
+}
+
+// tellDoubt tells the operator that a provider's numbers do not make sense, the first
+// time. They are charged as far as they do.
+func (s *settlement) tellDoubt(doubt usage.Doubt) {
+	if doubt == usage.DoubtNone {
+		return
+	}
+	s.runtime.doubts.count[doubt].Add(1)
+	if _, told := s.runtime.doubts.told.LoadOrStore(doubtful{s.record.Provider, s.model.Name, doubt}, true); told {
+		return
+	}
+	s.logger.Warn("the provider's usage of a request does not make sense; it is charged as far as it does",
+		zap.String("request_id", s.record.ID), zap.String("model", s.record.ModelRequested), zap.String("provider", s.record.Provider),
+		zap.Stringer("doubt", doubt))
 }
 
 // alarm tells the operator of a settlement that cost more than was held: a bound was

@@ -66,6 +66,7 @@ type runtime struct {
 	emptyAnswers *emptyAnswers
 	retentions   retentions
 	overruns     overruns
+	doubts       doubts
 	drains       drains
 	notices      *notices
 	spending     *spending

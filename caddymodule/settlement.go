@@ -137,6 +137,7 @@ func (s *settlement) settle(a answer) error {
 	if err == nil && s.record.Cost > held {
 		s.alarm(held, s.feature(held, cost))
 	}
+	s.tellDoubt(a.report.Doubt)
 	return err
 }
 

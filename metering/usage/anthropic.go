@@ -164,6 +164,7 @@ func (m *messages) value(f field, k kind, text []byte) {
 	case messageErrorWord:
 		m.errorKind = m.errorKind.refine(text)
 	default:
+		m.doubtCount(k, text)
 		if m.inPass {
 			m.pass.counts.set(f, count(text))
 		} else {
@@ -191,6 +192,7 @@ func (m *messages) common() *outcome { return &m.outcome }
 
 func (m *messages) fill(r *Report) {
 	r.Usage = m.counts.usage()
+	r.Doubt = max(r.Doubt, m.counts.doubt())
 	r.Reported = m.counts != messageCounts{}
 	// An error ends the stream, too, but the counts that an end has did not come.
 	r.Provisional = r.Reported && (!m.final || m.failed && m.finishReason == "")

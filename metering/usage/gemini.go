@@ -36,6 +36,7 @@ const (
 	geminiError
 	geminiErrorWord
 	geminiTotal
+	geminiSum
 	geminiEmbedding
 	geminiEmbedded
 	geminiCharacters
@@ -109,6 +110,7 @@ type gemini struct {
 	tokens         int64
 	counts, last   geminiCounts
 	reported, some bool
+	sum, lastSum   int64 // the total that is told
 
 	given    Units        // by the request
 	embedded geminiCounts // as told beside embeddings
@@ -125,7 +127,7 @@ func (g *gemini) begin(f field) {
 	case geminiGrounding:
 		g.queries = 0
 	case geminiUsage:
-		g.counts, g.some = geminiCounts{}, false
+		g.counts, g.some, g.sum = geminiCounts{}, false, 0
 	case geminiPromptDetail, geminiCachedDetail, geminiOutputDetail, geminiToolUseDetail:
 		g.modality, g.tokens = modalityText, 0
 	}
@@ -159,7 +161,7 @@ func (g *gemini) end(f field) {
 		// Counts are cumulative, but a stream may restart them: the last object
 		// that has counts holds, whole. Vertex sends some with trafficType only.
 		if g.some {
-			g.last = g.counts
+			g.last, g.lastSum = g.counts, g.sum
 			g.reported = g.reported || g.counts != (geminiCounts{})
 		}
 	case geminiPromptDetail:
@@ -203,7 +205,11 @@ func (g *gemini) value(f field, k kind, text []byte) {
 		setName(&g.serviceTier, enumeration(geminiTraffic, k, text))
 	case geminiModality:
 		g.modality = modalityOf(enumeration(geminiModalities, k, text))
+	case geminiSum:
+		g.doubtCount(k, text)
+		g.sum = count(text)
 	case geminiTokens:
+		g.doubtCount(k, text)
 		g.tokens = count(text)
 	case geminiError:
 		if k == kindString {
@@ -216,6 +222,7 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	case geminiCharacters:
 		g.embedded.characters = count(text)
 	default:
+		g.doubtCount(k, text)
 		g.some = true
 		g.counts.set(f, count(text))
 	}
@@ -247,6 +254,7 @@ func (g *gemini) fill(r *Report) {
 		counts = g.embedded
 	}
 	r.Usage = counts.usage()
+	r.Doubt = max(r.Doubt, counts.doubt(g.lastSum))
 	r.Usage.Units.WebSearch = g.searches
 	if oldGrounding(g.model) {
 		r.Usage.Units.WebSearch = g.grounded

@@ -2,6 +2,7 @@ package usage
 
 // geminiUsageNode is the usageMetadata of generations.
 var geminiUsageNode = geminiUsageOf(
+	member{"totalTokenCount", value(geminiSum)},
 	member{"promptTokensDetails", geminiDetails(geminiPromptDetail)},
 	member{"candidatesTokenCount", value(geminiCandidates)},
 	member{"thoughtsTokenCount", value(geminiThoughts)},

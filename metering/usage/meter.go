@@ -155,7 +155,7 @@ func (m *Meter) Report() Report {
 		Failed: o.failed, ErrorKind: o.errorKind,
 		Content: o.content, Output: o.output, OutputMediaBytes: o.encoded, VisibleReasoning: o.reasoned,
 		Model: o.model, FinishReason: o.finishReason, ServiceTier: o.serviceTier, Speed: o.speed, Geo: o.geo,
-		Err: m.err,
+		Err: m.err, Doubt: o.doubt,
 	}
 	if !o.failed {
 		r.ErrorKind = ErrorNone

@@ -111,6 +111,11 @@ func (o *openAI) value(f field, k kind, text []byte) {
 	case openAIErrorWord:
 		o.errorKind = o.errorKind.refine(text)
 	default:
+		switch f {
+		case countCost, countTicks, countMarketCost, countSeconds:
+		default:
+			o.doubtCount(k, text)
+		}
 		o.counts.set(f, text)
 	}
 }
@@ -131,6 +136,7 @@ func (o *openAI) common() *outcome { return &o.outcome }
 
 func (o *openAI) fill(r *Report) {
 	r.Usage = o.usage(o.profile)
+	r.Doubt = max(r.Doubt, o.last.doubt(&r.Usage))
 	r.Reported = o.last.reported()
 	r.ProviderCost = o.cost
 }

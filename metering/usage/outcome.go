@@ -14,6 +14,7 @@ type outcome struct {
 	output    tokens.Text
 	encoded   int64 // bytes of media
 	reasoned  bool  // text of reasoning was seen
+	doubt     Doubt // of single counts
 
 	model, finishReason, serviceTier, speed, geo string
 }

@@ -16,6 +16,8 @@ type Report struct {
 	// for. Counted is the number of tokens that it told.
 	Free    bool
 	Counted int64
+	// Doubt says what is wrong with the reported numbers, if anything.
+	Doubt Doubt
 	// ProviderCost is what the provider says that it charges, in pico-dollars
 	// (10⁻¹² USD); 0 if it does not say. It is there to check prices against.
 	ProviderCost int64

@@ -174,6 +174,7 @@ func (r *responses) finish() {
 func (r *responses) fill(report *Report) {
 	// The interface includes reasoning with every provider.
 	report.Usage = r.usage(ProfileStandard)
+	report.Doubt = max(report.Doubt, r.last.doubt(&report.Usage))
 	report.Reported = r.last.reported()
 	report.ProviderCost = r.cost
 
