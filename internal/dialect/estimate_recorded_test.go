@@ -112,7 +112,7 @@ func (r *recorded) counts(t *testing.T) (rows [][]string) {
 	if sample, text, visible := r.output(operation, model); text.Bytes > 0 && u["output_total"] > u["reasoning"] {
 		reported := u["output_total"]
 		switch tokens.For(model).Family() {
-		case "o200k", "claude", "gemini", "grok": // what is seen of their reasoning is a summary, if anything
+		case "o200k", "claude", "claude 4.7", "gemini", "grok": // what is seen of their reasoning is a summary, if anything
 			if reported -= u["reasoning"]; visible {
 				return rows
 			}

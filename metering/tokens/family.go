@@ -1,6 +1,9 @@
 package tokens
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A family is a kind of models with one tokenizer, or nearly so. Beside the tokens of
 // the text there are those of the marks around it, which no text shows.
@@ -13,6 +16,7 @@ type family struct {
 
 	encoding *encoding // nil: none that could be had
 	scale    int64     // in thousandths of what weights make of a text
+	scripts  int64     // the same of ideographs and others; 0: scale
 
 	answer  int64 // marks of an answer
 	call    int64 // of a call of a tool
@@ -31,9 +35,15 @@ var weight = struct{ letters, digits, signs, spaces, breaks, alphabets, ideograp
 
 // tokens counts by what a text is made of.
 func (f *family) tokens(t *Text) int64 {
-	thousandths := (t.Letters*weight.letters + t.Digits*weight.digits + t.Signs*weight.signs + t.Spaces*weight.spaces +
-		t.Breaks*weight.breaks + t.Alphabets*weight.alphabets + t.Ideographs*weight.ideographs + t.Others*weight.others) / 1000 * f.scale
-	return (thousandths + 999) / 1000
+	latin := t.Letters*weight.letters + t.Digits*weight.digits + t.Signs*weight.signs + t.Spaces*weight.spaces +
+		t.Breaks*weight.breaks + t.Alphabets*weight.alphabets
+	scripts := t.Ideographs*weight.ideographs + t.Others*weight.others
+	return (scaled(latin, f.scale) + scaled(scripts, cmp.Or(f.scripts, f.scale)) + 999) / 1000
+}
+
+// scaled is n times so many thousandths, without overflow.
+func scaled(n, thousandths int64) int64 {
+	return n/1000*thousandths + n%1000*thousandths/1000
 }
 
 var families = []family{
@@ -44,14 +54,18 @@ var families = []family{
 	{name: "o200k", names: []string{"gpt-^", "chatgpt-^", "o1^", "o3^", "o4^", "codex^", "computer-use^"},
 		encoding: &o200kBase, scale: 1000, answer: 1, call: 10, request: 2, message: 4, tools: 3, tool: 10},
 	// With tools there is a system prompt of 346 tokens (build-with-claude/tool-use, pricing).
+	// From Opus 4.7 on the tokenizer makes up to 1.35 times as many of text in Latin letters
+	// and code, and as many as before of other scripts (about-claude/models/whats-new-claude-4-7).
+	{name: "claude 4.7", names: []string{"opus-4-7", "opus-4.7", "opus-4-8", "opus-4.8", "opus-5", "sonnet-5", "haiku-5", "fable-5", "opus-6", "sonnet-6", "haiku-6", "fable-6"},
+		scale: 1330, scripts: 1000, answer: 5, call: 45, request: 4, message: 3, tools: 346, tool: 30},
 	{name: "claude", names: []string{"claude"}, scale: 1000, answer: 5, call: 45, request: 4, message: 3, tools: 346, tool: 30},
 	{name: "gemini", names: []string{"gemini", "gemma"}, scale: 920, call: 8, tool: 25},
 	{name: "grok", names: []string{"grok"}, scale: 900, answer: 2, call: 18, tools: 170, tool: 10},
 	{name: "deepseek", names: []string{"deepseek"}, scale: 1060, answer: 2, call: 30, request: 3, message: 1, tools: 280, tool: 20},
 	{name: "qwen", names: []string{"qwen", "qwq"}, scale: 1180, answer: 4, call: 12, request: 3, message: 5, tools: 100, tool: 20},
 	{name: "glm", names: []string{"glm"}, scale: 1120, answer: 3, call: 5, request: 4, message: 3, tools: 110, tool: 10},
-	{name: "kimi", names: []string{"kimi"}, scale: 1000, answer: 2, call: 11, request: 3, message: 4, tool: 35},
-	{name: "llama 3", names: []string{"llama3^", "llama-3-^"}, scale: 1080, answer: 2, call: 12, request: 5, message: 5, tools: 50, tool: 20},
+	{name: "kimi", names: []string{"kimi", "moonshot"}, scale: 1000, answer: 2, call: 11, request: 3, message: 4, tool: 35},
+	{name: "llama 3", names: []string{"llama3-", "llama3:", "llama3^=", "llama-3-", "llama2", "llama-2", "codellama"}, scale: 1080, answer: 2, call: 12, request: 5, message: 5, tools: 50, tool: 20},
 	// From 3.1 on its template has the date in it.
 	{name: "llama", names: []string{"llama"}, scale: 1080, answer: 4, call: 12, request: 30, message: 5, tools: 50, tool: 20},
 	{name: "mistral", names: []string{"mistral", "mixtral", "ministral", "magistral", "voxtral", "pixtral", "codestral", "devstral"},

@@ -122,9 +122,9 @@ func TestFamiliesOfModels(t *testing.T) {
 		"gpt-5.6-sol": "o200k", "openai/gpt-4.1-mini": "o200k", "chatgpt-4o-latest": "o200k", "o3": "o200k", "o4-mini-2025-04-16": "o200k",
 		"ft:gpt-4o-mini:acme::1": "o200k", "codex-mini-latest": "o200k", "gpt-4o": "o200k", "gpt-4.5-preview": "o200k", "gpt-realtime": "o200k",
 		"gpt-4": "cl100k", "gpt-4-turbo": "cl100k", "gpt-35-turbo": "cl100k", "text-embedding-3-large": "cl100k", "davinci-002": "cl100k",
-		"openai/gpt-oss-120b": "gpt-oss", "claude-opus-5": "claude", "us.anthropic.claude-sonnet-4-v1:0": "claude", "models/gemini-3-pro": "gemini",
+		"openai/gpt-oss-120b": "gpt-oss", "claude-opus-5": "claude 4.7", "claude-sonnet-5-5": "claude 4.7", "anthropic/claude-opus-4.8": "claude 4.7", "claude-3-5-sonnet-20240620": "claude", "claude-haiku-4-5": "claude", "claude-opus-4-6": "claude", "us.anthropic.claude-sonnet-4-v1:0": "claude", "models/gemini-3-pro": "gemini",
 		"google/gemma-3-27b-it": "gemini", "grok-4": "grok", "deepseek-r1-distill-llama-70b": "deepseek", "Qwen/Qwen3-32B": "qwen", "glm-4.7": "glm",
-		"meta-llama/Llama-3.3-70B-Instruct": "llama", "llama3-8b-8192": "llama 3", "mixtral-8x7b": "mistral", "moonshotai/kimi-k2": "kimi",
+		"meta-llama/Llama-3.3-70B-Instruct": "llama", "llama3-8b-8192": "llama 3", "llama3": "llama 3", "llama3.1-8b": "llama", "meta-llama/Meta-Llama-3-8B-Instruct-Turbo": "llama 3", "moonshot-v1-8k": "kimi", "mixtral-8x7b": "mistral", "moonshotai/kimi-k2": "kimi",
 		"sonar": "other", "": "other", "olmo-2": "other",
 	} {
 		if got := For(model).Family(); got != want {
