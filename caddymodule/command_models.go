@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,12 +43,15 @@ func (c *commandLine) modelsCommand() *cobra.Command {
 			}
 			found := c.output(cmd)
 			found.header("MODEL", "PROVIDER", "DIALECTS", "INPUT", "OUTPUT", "CONTEXT")
-			for _, model := range catalogue.Models() {
+			for _, model := range slices.Concat(catalogue.Models(), catalogue.Many()) {
 				printed := modelJSON{Model: model.Name, Provider: model.Owner, ContextLength: model.ContextLength, OutputLimit: model.OutputLimit}
 				for _, spoken := range model.Dialects() {
 					printed.Dialects = append(printed.Dialects, spoken.String())
 				}
-				input, output := "none yet", ""
+				input, output := "", ""
+				if !strings.HasSuffix(model.Name, anyModel) {
+					input = "none yet"
+				}
 				if rates, version, ok := model.Rates(c.now()); ok {
 					prices := pricesOf(rates)
 					printed.Prices, printed.PriceVersion = &prices, version

@@ -16,6 +16,13 @@ const modelsCaddyfile = `{
 			to anthropic/claude-haiku-4-5
 			price input 2.5 output 10 cache_read 0.25
 		}
+		model house-* {
+			to anthropic/claude-*
+		}
+		model cheap/* {
+			to anthropic/*
+			price input 1 output 2
+		}
 	}
 }
 
@@ -56,6 +63,12 @@ func TestModelsCommand(t *testing.T) {
 		`"cache_read_audio":"0.25","cache_read_image":"0.25","cache_read_video":"0.25","output":"10.00","output_audio":"10.00","output_image":"10.00",`+
 		`"output_video":"10.00"}}
 `)
+
+	wantText(t, found["house-*"], `{"model":"house-*","provider":"anthropic","dialects":["anthropic"]}
+`)
+	if line := found["cheap/*"]; !strings.Contains(line, `"price_version":"configured","prices":{"input":"1.00"`) {
+		t.Errorf("names that stand for many, with a price: %s", line)
+	}
 
 	t.Setenv("FAREGATE_TEST_OPENAI", "sk-canary")
 	table := term.must("models", "--config", config)

@@ -73,11 +73,14 @@ type Provider struct {
 
 // Model configures a model name of our own, or the price of one.
 type Model struct {
-	// The name that clients call.
+	// The name that clients call. One that ends in an asterisk stands for all names that
+	// begin so and that nothing else in the configuration is named; of several, the longest
+	// holds. Without a price of its own it serves what the price book knows.
 	Name string `json:"name"`
 
 	// Where it goes, in order of preference: a provider's name, or
-	// provider/model where the provider calls it otherwise.
+	// provider/model where the provider calls it otherwise. An asterisk at the end of
+	// that stands for what the name's does.
 	To []string `json:"to,omitempty"`
 
 	// In place of to: tiers in order of preference, whose targets share the requests by
@@ -250,7 +253,8 @@ func (p *Provider) errTwice() error {
 
 // validate checks what can be told from the model and the providers.
 func (m *Model) validate(providers []Provider) error {
-	if !dialect.ValidModelName(m.Name) {
+	prefix, many := strings.CutSuffix(m.Name, anyModel)
+	if !validModelOrMany(m.Name) {
 		return errModelName(m.Name)
 	}
 	if err := m.checkTiers(); err != nil {
@@ -266,10 +270,13 @@ func (m *Model) validate(providers []Provider) error {
 		if i < 0 {
 			return fmt.Errorf("model %s goes to %q, but no provider %q is configured", m.Name, target, name)
 		}
-		if named && !dialect.ValidModelName(model) {
+		if named && !validModelOrMany(model) {
 			return fmt.Errorf("model %s goes to %q, but %w", m.Name, target, errModelName(model))
 		}
-		if providers[i].Simulator && !strings.HasPrefix(m.Name, simulatorName+"/") {
+		if strings.HasSuffix(model, anyModel) && !many {
+			return fmt.Errorf("model %s goes to %q: its own name must end in an asterisk then, too", m.Name, target)
+		}
+		if providers[i].Simulator && !strings.HasPrefix(prefix, simulatorName+"/") {
 			return fmt.Errorf("model %s goes to the simulator: its name must begin with %s/, so that nobody pays for a made-up answer unawares", m.Name, simulatorName)
 		}
 	}
@@ -285,6 +292,16 @@ func (m *Model) errTwice() error {
 
 func errModelName(name string) error {
 	return fmt.Errorf("%q is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit", name)
+}
+
+// anyModel ends names that stand for many.
+const anyModel = "*"
+
+// validModelOrMany tells whether a text is a model's name, or the beginning of names
+// with an asterisk.
+func validModelOrMany(name string) bool {
+	prefix, many := strings.CutSuffix(name, anyModel)
+	return dialect.ValidModelName(name) || many && (prefix == "" || dialect.ValidModelName(strings.TrimRight(prefix, "/")) && !strings.HasSuffix(prefix, "//"))
 }
 
 func parseDialect(name string) (dialect.Dialect, error) {

@@ -159,6 +159,8 @@ func TestModelMistakes(t *testing.T) {
 		{"unknown provider", provider + "model own {\nto openai\nto house/large-2\n}", `model own goes to "house/large-2", but no provider "house" is configured, at Caddyfile:4`},
 		{"bad target model", provider + "model own {\nto openai/../files\n}", `model own goes to "openai/../files", but "../files" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
 		{"target without a model name", provider + "model own {\nto openai/\n}", `model own goes to "openai/", but "" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
+		{"asterisk within the name", provider + "model o*n {\nto openai\n}", `"o*n" is not a model name: use letters, digits and . _ : @ / -, beginning with a letter or digit, at Caddyfile:4`},
+		{"asterisk of the target alone", provider + "model own {\nto openai/gpt-*\n}", `model own goes to "openai/gpt-*": its own name must end in an asterisk then, too, at Caddyfile:4`},
 		{"twice", model() + "\nmodel own {\nto openai\n}", "model own is configured twice, at Caddyfile:8"},
 		{"unknown subdirective", model("weight 3"), `unknown subdirective "weight" of model: use to, fallback, price, context_length or output_limit, at Caddyfile:6`},
 		{"alias to the simulator", "provider simulator {\nsimulator\n}\nmodel gpt-5.4 {\nto simulator/large\n}", "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares, at Caddyfile:6"},

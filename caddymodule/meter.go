@@ -93,7 +93,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		admission: ex.admission, markup: markup, span: ex.span,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,
-			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.request.Model,
+			Operation: ex.operation.Name, Dialect: ex.dialect.String(), ModelRequested: ex.model.Name,
 			Streamed: ex.request.Stream, PriceVersion: version,
 		},
 	}

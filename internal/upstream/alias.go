@@ -33,6 +33,7 @@ func (c *Catalogue) alias(aliases []Alias) error {
 		}
 		if strings.HasSuffix(alias.Name, anything) {
 			c.patterns = append(c.patterns, alias)
+			c.shown = append(c.shown, c.resolveMany(alias))
 			continue
 		}
 		named[alias.Name] = true
@@ -115,6 +116,15 @@ func (c *Catalogue) match(name string) (*Model, bool) {
 	return nil, false
 }
 
+// resolveMany is what is shown of an alias that stands for many: nothing calls it.
+func (c *Catalogue) resolveMany(alias Alias) *Model {
+	model := &Model{Name: alias.Name, Owner: alias.Targets[0].Provider.Name, Limits: alias.Limits, targets: alias.Targets, fixed: alias.Rates}
+	if alias.Rates != nil {
+		model.version = configuredPrice
+	}
+	return model
+}
+
 // resolve makes the model of a name that an alias stands for; nil if it has no price.
 func (c *Catalogue) resolve(alias Alias, name string) *Model {
 	rest := strings.TrimPrefix(name, strings.TrimSuffix(alias.Name, anything))
@@ -122,6 +132,9 @@ func (c *Catalogue) resolve(alias Alias, name string) *Model {
 	for _, target := range alias.Targets {
 		if target.pattern != "" {
 			target.Model, target.callers = strings.TrimSuffix(target.pattern, anything)+rest, true
+			if name != alias.Name && !dialect.ValidModelName(target.Model) {
+				return nil // a name that may not get into an address
+			}
 		}
 		model.targets = append(model.targets, target)
 	}

@@ -68,7 +68,8 @@ type Catalogue struct {
 	unpriced  []string // as PROVIDER/NAME or, of an alias, NAME
 	// configured are the providers' models that the operator names.
 	configured map[servedName]bool
-	patterns   []Alias // the longest first
+	patterns   []Alias  // the longest first
+	shown      []*Model // what they look like in a list for operators
 	found      foundModels
 }
 
@@ -209,6 +210,10 @@ func (c *Catalogue) search(name string) (*Model, error) {
 // Models lists the models by name.
 func (c *Catalogue) Models() []*Model { return c.listed }
 
+// Many lists the operator's names that stand for many, as models that nobody calls by
+// that name. Rates has the price where the operator states one.
+func (c *Catalogue) Many() []*Model { return c.shown }
+
 // Unpriced lists the configured names that have no price, but for models that a name
 // with a price goes to: nobody shall call those by their own.
 func (c *Catalogue) Unpriced() []string {
@@ -273,6 +278,9 @@ func (m *Model) Reasons() bool { return m.entry != nil && m.entry.Reasons }
 func (m *Model) Rates(at time.Time) (rates *price.Rates, version string, ok bool) {
 	if m.fixed != nil {
 		return m.fixed, m.version, true
+	}
+	if m.entry == nil {
+		return nil, "", false
 	}
 	rates, ok = m.entry.At(at)
 	return rates, m.version, ok
