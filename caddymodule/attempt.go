@@ -64,6 +64,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		cancel()
 		return nil, unanswered(waiting.why(err))
 	}
+	decodeAnswer(response)
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		rest := time.AfterFunc(errorBodyPatience, cancel)
 		failed := readFailure(target.Dialect, response, t.app.now())
@@ -87,7 +88,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		status: response.StatusCode, length: response.ContentLength, streams: ex.request.Stream,
 	}
 	framing, ok := framingOf(response.Header.Get("Content-Type"), ex.operation.AnswersRaw())
-	if !ok || response.Header.Get("Content-Encoding") != "" && response.Header.Get("Content-Encoding") != "identity" {
+	if !ok {
 		body.discard()
 		return nil, inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}

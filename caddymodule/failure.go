@@ -46,9 +46,9 @@ func inAnswer(class dialect.ProviderErrorClass, status int) *failure {
 
 // readFailure reads a provider's error and decides what becomes of it.
 func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *failure {
-	body := readPooled(io.LimitReader(response.Body, maxErrorBody+1))
+	body, whole := readPooled(io.LimitReader(response.Body, maxErrorBody+1))
 	_ = response.Body.Close()
-	complete := len(body) <= maxErrorBody
+	complete := whole && len(body) <= maxErrorBody
 	f := &failure{status: response.StatusCode, header: make(http.Header, 4), body: dialect.ErrorForCallers(d, body)}
 	dialect.CopyResponseHeader(f.header, response.Header)
 	f.class = dialect.ClassifyProviderError(d, response.StatusCode, body)
@@ -66,8 +66,8 @@ func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *fai
 	return f
 }
 
-// readPooled reads to the end, or to where reading fails.
-func readPooled(source io.Reader) []byte {
+// readPooled reads to the end, or to where reading fails; whole tells that it was the end.
+func readPooled(source io.Reader) (read []byte, whole bool) {
 	buffer := takeBuffer(bodySizes[0])
 	for {
 		if len(buffer) == cap(buffer) {
@@ -77,7 +77,7 @@ func readPooled(source io.Reader) []byte {
 		n, err := source.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
 		if err != nil {
-			return buffer
+			return buffer, errors.Is(err, io.EOF)
 		}
 	}
 }
@@ -174,6 +174,8 @@ func (f *failure) reason() string {
 		return "name not found"
 	case errors.As(f.err, &certificate), errors.As(f.err, &authority):
 		return "certificate not trusted"
+	case errors.Is(f.err, errEncodingUnknown), errors.Is(f.err, errDecodedTooLong):
+		return f.err.Error()
 	case f.outcome.Result == upstream.TimedOut:
 		return "timed out"
 	case errors.Is(f.err, context.Canceled):

@@ -89,10 +89,10 @@ func TestCallersAreGivenWhatIsOnTheList(t *testing.T) {
 		"Server": {"their-server"}, "Via": {"1.1 google"}, "Alt-Svc": {`h3=":443"`}, "Strict-Transport-Security": {"max-age=1"}, "Content-Security-Policy": {"x"},
 		"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Credentials": {"true"}, "Access-Control-Expose-Headers": {"x"}, "Vary": {"Origin"}, "Location": {"https://elsewhere.example"}, "Refresh": {"0"},
 		"Clear-Site-Data": {`"*"`}, "Www-Authenticate": {"Basic"}, "X-Accel-Redirect": {"/etc/passwd"}, "X-Sendfile": {"/etc/passwd"}, "Link": {"<x>; rel=preload"}, "Nel": {"x"}, "Report-To": {"x"},
-		"Faregate-Request-Id": {"forged"}, "Faregate-Output-Cap": {"1"}, "Server-Timing": {"x"}, "X-Envoy-Upstream-Service-Time": {"1"}, "Openai-Processing-Ms": {"1"}, "Warning": {"x"}, "Etag": {"x"}, "Upgrade": {"h2c"},
+		"Faregate-Request-Id": {"forged"}, "Faregate-Output-Cap": {"1"}, "Faregate-Cost": {"forged"}, "Server-Timing": {"x"}, "X-Envoy-Upstream-Service-Time": {"1"}, "Openai-Processing-Ms": {"1"}, "Warning": {"x"}, "Etag": {"x"}, "Upgrade": {"h2c"},
 		"Cache-Control": {"no-cache"},
 	}
-	allowed := []string{"Content-Type", "Content-Length", "Cache-Control", "Date", "Server", "Faregate-Request-Id", "X-Request-Id", "Request-Id", "Via", "Retry-After"}
+	allowed := []string{"Content-Type", "Content-Length", "Cache-Control", "Date", "Server", "Faregate-Request-Id", "Faregate-Cost", "X-Request-Id", "Request-Id", "Via", "Retry-After"}
 	for _, d := range dialectCalls {
 		fill := strings.NewReplacer("%MODEL%", d.model, "%MORE%", "")
 		for _, failing := range []bool{false, true} {
