@@ -379,6 +379,7 @@ func (a *App) Cleanup() error {
 	}
 	if a.runtime != nil {
 		a.runtime.retentions.leave(a)
+		a.runtime.listeners.leave(a)
 		if _, err := runtimes.Delete(a.runtime.address); err != nil {
 			errs = append(errs, fmt.Errorf("closing the store: %w", err))
 		}

@@ -195,3 +195,26 @@ func TestAStopDoesNotWaitForAHandler(t *testing.T) {
 		t.Errorf("waited %s", took)
 	}
 }
+
+// While a new configuration may yet fail, the one before must not be forgotten.
+func TestTheConfigurationBeforeListensAgain(t *testing.T) {
+	g := startGateway(t, gatewayOptions{global: allEvents, extra: "balance_low 1"})
+	rt, first := g.theRuntime(), g.theApp()
+	second := &App{watching: watching{low: 2}}
+	rt.listeners.join(second)
+	if rt.notices.app.Load() != second || rt.spending.watching.Load().low != 2 {
+		t.Error("the new configuration is not listened to")
+	}
+	rt.listeners.leave(second)
+	if rt.notices.app.Load() != first || rt.spending.watching.Load().low != metering.Dollar {
+		t.Error("the one before is forgotten")
+	}
+	takeEvents()
+	rt.notices.tell(eventProviderUp, map[string]any{"provider": "openai"})
+	eventNamed(t, eventProviderUp)
+	// A reload goes over to the new one.
+	g.load()
+	if rt.notices.app.Load() != g.theApp() || rt.notices.app.Load() == first {
+		t.Error("after a reload the old configuration is told")
+	}
+}

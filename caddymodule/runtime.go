@@ -70,6 +70,7 @@ type runtime struct {
 	drains       drains
 	notices      *notices
 	spending     *spending
+	listeners    listeners
 	// serving ends when the process is about to, and with it every wait for credit.
 	serving     context.Context
 	stopServing context.CancelFunc
@@ -97,6 +98,7 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 		}
 		rt.notices = newNotices(rt.logger.Load)
 		rt.spending = newSpending(rt.logger.Load, rt.notices.tell)
+		rt.listeners.follow = rt.listenTo
 		rt.lockout = limits.NewLockout(limits.LockoutOptions{Observe: rt.notices.locked})
 		rt.health = upstream.NewHealth(upstream.HealthOptions{Observe: rt.noteHealth})
 		rt.serving, rt.stopServing = context.WithCancel(context.Background())
@@ -149,8 +151,7 @@ func (rt *runtime) start(a *App) error {
 		a.logger.Warn("another name of this node counts from the next start of the process on", zap.String("node", rt.node), zap.String("next", a.node))
 	}
 	rt.retentions.join(a, a.retention())
-	rt.notices.app.Store(a)
-	rt.spending.watching.Store(&a.watching)
+	rt.listeners.join(a)
 	return nil
 }
 

@@ -3,9 +3,11 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,5 +164,20 @@ func TestPathPatterns(t *testing.T) {
 	}
 	if got := pathPattern("/v1/models/ft:gpt:x", dialect.Operation{Kind: dialect.ShowModel}); got != "/v1/models/{model}" {
 		t.Errorf("a model's own page became %s", got)
+	}
+}
+
+// What it costs where nothing is traced.
+func BenchmarkNoSpan(b *testing.B) {
+	request := httptest.NewRequest(http.MethodPost, chatJSON.path, nil)
+	type key int
+	for i := range 12 { // as many as net/http and Caddy put there
+		request = request.WithContext(context.WithValue(request.Context(), key(i), i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if spanOf(request) != nil {
+			b.Fatal("a span")
+		}
 	}
 }
