@@ -10,7 +10,6 @@ const (
 	EndedComplete   Ending = iota // the provider's answer came to its end
 	EndedByProvider               // the provider broke off or failed
 	EndedByClient                 // the client left first
-	EndedByCredit                 // the gateway ended it for lack of credit
 	EndedByGateway                // a crash or a planned stop before the terminal bytes
 	EndedUnsent                   // no answer of a provider was passed on at all
 	EndedUnsettled                // the settlement could not be made durable
@@ -49,7 +48,8 @@ type Verdict struct {
 //  2. usage reported: the reported usage
 //  3. output passed on, but no usage reported: our own count
 //  4. a normal end without any output: nothing, a limited number of times per key
-//  5. ended by us for lack of credit: as 2 or 3
+//  5. ended by us for lack of credit: as 2 or 3. The worst case is held, so that no
+//     request is.
 //  6. and 7. the client left: usage reported so far, else input and output passed on
 //  8. our crash or stop before the terminal bytes: nothing
 //
@@ -93,7 +93,7 @@ func (v *Verdict) count(estimate usage.Usage) {
 
 func status(o Outcome) Status {
 	switch o.Ending {
-	case EndedByGateway, EndedUnsettled, EndedByCredit:
+	case EndedByGateway, EndedUnsettled:
 		return StatusInterrupted
 	case EndedByClient:
 		return StatusClientClosed

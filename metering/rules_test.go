@@ -50,12 +50,6 @@ func TestJudgeFollowsTheEightRules(t *testing.T) {
 		"4: once too often": {
 			Outcome{HTTPStatus: 200, Estimate: count},
 			Verdict{StatusOK, BasisEstimated, counted}},
-		"5: out of credit, with usage": {
-			Outcome{HTTPStatus: 200, Ending: EndedByCredit, Reported: true, Usage: reported, Content: true},
-			Verdict{StatusInterrupted, BasisMeasured, reported}},
-		"5: out of credit, counted": {
-			Outcome{HTTPStatus: 200, Ending: EndedByCredit, Content: true, Estimate: count},
-			Verdict{StatusInterrupted, BasisEstimated, counted}},
 		"6 and 7: client left, usage known": {
 			Outcome{HTTPStatus: 200, Ending: EndedByClient, Reported: true, Usage: reported, Content: true},
 			Verdict{StatusClientClosed, BasisMeasured, reported}},

@@ -88,6 +88,13 @@ var errorKinds = map[string]ErrorKind{
 	"invalid_request_error": ErrorInvalidRequest, "INVALID_ARGUMENT": ErrorInvalidRequest,
 	"FAILED_PRECONDITION": ErrorInvalidRequest, "OUT_OF_RANGE": ErrorInvalidRequest, "request_too_large": ErrorInvalidRequest,
 	"context_length_exceeded": ErrorInvalidRequest, "unsupported_parameter": ErrorInvalidRequest,
+	// What a response failed for (OpenAI's openapi file, ResponseErrorCode), if not by the
+	// provider's fault. It has no type beside it.
+	"invalid_prompt": ErrorInvalidRequest, "invalid_image": ErrorInvalidRequest, "invalid_image_format": ErrorInvalidRequest,
+	"invalid_base64_image": ErrorInvalidRequest, "invalid_image_url": ErrorInvalidRequest, "invalid_image_mode": ErrorInvalidRequest,
+	"image_too_large": ErrorInvalidRequest, "image_too_small": ErrorInvalidRequest, "image_file_too_large": ErrorInvalidRequest,
+	"image_parse_error": ErrorInvalidRequest, "unsupported_image_media_type": ErrorInvalidRequest, "empty_image_file": ErrorInvalidRequest,
+	"failed_to_download_image": ErrorInvalidRequest, "image_file_not_found": ErrorInvalidRequest, "image_content_policy_violation": ErrorContentFilter,
 	"tool_use_failed": ErrorInvalidRequest, "400": ErrorInvalidRequest, "413": ErrorInvalidRequest, "422": ErrorInvalidRequest,
 	"authentication_error": ErrorAuthentication, "UNAUTHENTICATED": ErrorAuthentication,
 	"invalid_api_key": ErrorAuthentication, "401": ErrorAuthentication,

@@ -6,7 +6,12 @@ import (
 	"slices"
 )
 
-// choose takes the smallest recordings that together show every trait.
+// tenStreams are the wire formats whose streams tests leave in their middle, ten of each
+// that have one usage and come to a good end.
+var tenStreams = []string{"anthropic_messages", "gemini_generate", "openai_chat", "openai_responses"}
+
+// choose takes the smallest recordings that together show every trait, and of some wire
+// formats ten streams at least.
 func choose(cases []*recorded) []*recorded {
 	ordered := slices.Clone(cases)
 	// Bytes as received are better than bytes that the recorder wrote anew.
@@ -39,6 +44,23 @@ func choose(cases []*recorded) []*recorded {
 		}
 		return true
 	})
+	for _, dialect := range tenStreams {
+		streams := func(c *recorded) bool {
+			return c.Dialect == dialect && c.Response.Streamed && c.Response.Status == 200 && c.Expected.Error == nil && len(c.Expected.Usage) > 0 && len(c.Expected.Iterations) == 0
+		}
+		missing := 10
+		for _, c := range chosen {
+			if streams(c) {
+				missing--
+			}
+		}
+		for _, c := range ordered {
+			if missing > 0 && streams(c) && !slices.Contains(chosen, c) {
+				chosen = append(chosen, c)
+				missing--
+			}
+		}
+	}
 	slices.SortFunc(chosen, func(a, b *recorded) int { return cmp.Compare(a.Provider+"/"+a.ID, b.Provider+"/"+b.ID) })
 	return chosen
 }

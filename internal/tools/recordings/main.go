@@ -9,7 +9,7 @@
 //	go run ./internal/tools/recordings -from ../shared/fixtures -to metering/usage/testdata/recordings
 //
 // It chooses the smallest recordings that together show every provider, quirk,
-// ending and size class. The output is the same for the same input.
+// ending and size class, and ten streams of each dialect at least. The output is the same for the same input.
 package main
 
 import (
