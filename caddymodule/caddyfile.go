@@ -36,7 +36,7 @@ func init() {
 //		provider   <name> {
 //			dialect  openai|anthropic|google
 //			base_url <address>
-//			api_key  <key> [weight <n>] [in_flight <n>]...
+//			api_key  <key> [weight <n>] [in_flight <n>] [rpm <n>] [tpm <n>]...
 //			models   <names...>
 //			data_policy zdr|no_training|retains|unknown
 //			connect_timeout    <duration>

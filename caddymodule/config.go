@@ -242,7 +242,9 @@ func (p *Provider) resolveKeys() (resolved []upstream.KeyOptions, unset []string
 		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return nil, nil, fmt.Errorf("provider %s: %s holds white space or control characters, so it is no API key", p.Name, placeholder)
 		}
-		resolved = append(resolved, upstream.KeyOptions{Secret: secret, Weight: key.Weight, InFlight: key.InFlight})
+		resolved = append(resolved, upstream.KeyOptions{
+			Secret: secret, Weight: key.Weight, InFlight: key.InFlight, RequestsPerMinute: key.RequestsPerMinute, TokensPerMinute: key.TokensPerMinute,
+		})
 	}
 	return resolved, unset, nil
 }

@@ -27,6 +27,11 @@ type Key struct {
 	// How many requests may run at once with it; more wait shortly, or go elsewhere.
 	// Default: any number.
 	InFlight int `json:"in_flight,omitempty"`
+
+	// How many requests, and how many tokens of input and output together, may be asked of
+	// it in a minute; more go elsewhere. Default: any number.
+	RequestsPerMinute int64 `json:"rpm,omitempty"`
+	TokensPerMinute   int64 `json:"tpm,omitempty"`
 }
 
 // Target configures a place that a model goes to.
@@ -83,6 +88,8 @@ func (p *Provider) checkKeys(known upstream.Preset, isKnown bool) error {
 			return fmt.Errorf("provider %s: %w", p.Name, errWeight)
 		case key.InFlight < 0 || key.InFlight > maxInFlight:
 			return fmt.Errorf("provider %s: %w", p.Name, errInFlight)
+		case key.RequestsPerMinute < 0 || key.RequestsPerMinute > maxLimit || key.TokensPerMinute < 0 || key.TokensPerMinute > maxLimit:
+			return fmt.Errorf("provider %s: %w", p.Name, errKeyRate)
 		}
 	}
 	return nil
@@ -90,6 +97,7 @@ func (p *Provider) checkKeys(known upstream.Preset, isKnown bool) error {
 
 var (
 	errWeight   = fmt.Errorf("weight takes a whole number from 1 to %d, after what it belongs to", maxWeight)
+	errKeyRate  = fmt.Errorf("rpm and tpm take a whole number a minute from 1 to %d, after the key that it belongs to", maxLimit)
 	errInFlight = fmt.Errorf("in_flight takes a whole number of requests from 1 to %d, after the key that it belongs to", maxInFlight)
 )
 
@@ -126,14 +134,17 @@ func parseDataPolicy(name string) (preferences.DataPolicy, error) {
 	return preferences.ParseDataPolicy(name)
 }
 
+// keyWords follow a key, each with a number.
+var keyWords = []string{"weight", "in_flight", "rpm", "tpm"}
+
 // parseKeys reads keys, each with what belongs to it:
 //
-//	{env.A} weight 3 in_flight 20 {env.B}
+//	{env.A} weight 3 in_flight 20 rpm 500 tpm 200000 {env.B}
 func (p *Provider) parseKeys(d *caddyfile.Dispenser, words []string) error {
 	var keys []Key
 	for i := 0; i < len(words); i++ {
 		word := words[i]
-		if word != "weight" && word != "in_flight" {
+		if !slices.Contains(keyWords, word) {
 			keys = append(keys, Key{APIKey: word})
 			continue
 		}
@@ -144,8 +155,15 @@ func (p *Provider) parseKeys(d *caddyfile.Dispenser, words []string) error {
 			return d.WrapErr(errWeight)
 		case word == "in_flight" && (!ok || number > maxInFlight || len(keys) == 0 || keys[len(keys)-1].InFlight != 0):
 			return d.WrapErr(errInFlight)
+		case word == "rpm" && (!ok || number > maxLimit || len(keys) == 0 || keys[len(keys)-1].RequestsPerMinute != 0),
+			word == "tpm" && (!ok || number > maxLimit || len(keys) == 0 || keys[len(keys)-1].TokensPerMinute != 0):
+			return d.WrapErr(errKeyRate)
 		case word == "weight":
 			keys[len(keys)-1].Weight = number
+		case word == "rpm":
+			keys[len(keys)-1].RequestsPerMinute = int64(number)
+		case word == "tpm":
+			keys[len(keys)-1].TokensPerMinute = int64(number)
 		default:
 			keys[len(keys)-1].InFlight = number
 		}
@@ -153,7 +171,7 @@ func (p *Provider) parseKeys(d *caddyfile.Dispenser, words []string) error {
 	// All in one list, so that the numbers of keys are those of the Caddyfile.
 	keys = append(p.keys(), keys...)
 	p.APIKeys, p.Keys = nil, nil
-	if slices.ContainsFunc(keys, func(key Key) bool { return key.Weight != 0 || key.InFlight != 0 }) {
+	if slices.ContainsFunc(keys, func(key Key) bool { return key != Key{APIKey: key.APIKey} }) {
 		p.Keys = keys
 		return nil
 	}

@@ -109,6 +109,8 @@ func TestProviderMistakes(t *testing.T) {
 		{"two weights", house("api_key {env.A} weight 3 weight 3"), weight + ", at Caddyfile:4"},
 		{"key for a weight", house("api_key {env.A} weight " + secretInClear), weight + ", at Caddyfile:4"},
 		{"in_flight without a number", house("api_key {env.A} in_flight {env.B}"), "in_flight takes a whole number of requests from 1 to 1000000, after the key that it belongs to, at Caddyfile:4"},
+		{"rpm without a key", "provider openai rpm 3 {env.A}", "rpm and tpm take a whole number a minute from 1 to 1073741824, after the key that it belongs to, at Caddyfile:3"},
+		{"tpm of nothing", house("api_key {env.A} tpm 0"), "rpm and tpm take a whole number a minute from 1 to 1073741824, after the key that it belongs to, at Caddyfile:4"},
 		{"literal key with a weight", house("dialect openai", "base_url https://a.example", "api_key "+secretInClear+" weight 3"), "provider house: " + inClear + ", at Caddyfile:3"},
 		{"no duration", house("connect_timeout soon"), "connect_timeout takes one duration up to 24h, like: connect_timeout 30s, at Caddyfile:4"},
 		{"no time at all", house("idle_timeout 0s"), "idle_timeout takes one duration up to 24h, like: idle_timeout 30s, at Caddyfile:4"},

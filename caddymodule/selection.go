@@ -81,6 +81,7 @@ func (b *responseBody) tellAnswered() {
 func (b *responseBody) outcome() upstream.Outcome {
 	outcome := upstream.Outcome{Limits: b.limits}
 	report := b.meter.Report()
+	outcome.Tokens = sumOfTokens(report.Usage.InputTotal, report.Usage.OutputTotal)
 	switch {
 	case report.Failed:
 		outcome.Result = upstream.ResultOf(dialect.ClassifyStreamError(report.ErrorKind), 0)

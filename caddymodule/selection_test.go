@@ -327,3 +327,34 @@ func TestRequestsAreSharedOutByWeight(t *testing.T) {
 		t.Errorf("the key of weight 3 got %d of %d", n, calls)
 	}
 }
+
+func TestKeysAreAskedNoMoreThanTheirRatesAllow(t *testing.T) {
+	pool, configuration := pooledProvider(t, "rpm 2", "key-one", "key-two")
+	g := startGateway(t, gatewayOptions{extra: configuration})
+	g.steppedHealth()
+	for i := range 4 {
+		if got := g.call(chatJSON.path, conversation(pooled, i)); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	got := g.call(chatJSON.path, pooled)
+	if after, err := strconv.Atoi(got.header.Get("Retry-After")); got.status != http.StatusTooManyRequests || got.errorCode() != "provider_rate_limited" || err != nil || after < 29 || after > 30 {
+		t.Errorf("%d, Retry-After %q: %s", got.status, got.header.Get("Retry-After"), got.body)
+	}
+	if keys := keysShown(pool); len(keys) != 4 || timesIn(keys, "key-one") != 2 {
+		t.Errorf("asked with %q", keys)
+	}
+
+	// Tokens count when an answer has ended.
+	few, configuration := pooledProvider(t, "tpm 1", "key-one", "key-two")
+	g = startGateway(t, gatewayOptions{extra: configuration})
+	for i, status := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+		if got := g.call(chatJSON.path, pooled); got.status != status {
+			t.Errorf("call %d: %d %s", i, got.status, got.body)
+		}
+		waitFor(t, "the place at the provider to be free", func() bool { return g.running() == 0 })
+	}
+	if keys := keysShown(few); len(keys) != 2 || keys[0] == keys[1] {
+		t.Errorf("asked with %q", keys)
+	}
+}

@@ -66,7 +66,8 @@ func (p *Plan) choose(now int64) choice {
 				}
 				continue
 			}
-			if c.well() && !c.key.full() {
+			paced := c.key.pacedUntil(now)
+			if paced == 0 && c.well() && !c.key.full() {
 				if stage < best {
 					best, able = stage, able[:0]
 				}
@@ -74,6 +75,12 @@ func (p *Plan) choose(now int64) choice {
 				continue
 			}
 			worst, recovered, until, refused := c.at(now)
+			cause := RateLimited
+			if paced <= until {
+				cause = c.cause(now)
+			} else if !refused {
+				worst, until = shut, paced // as if its provider had said so
+			}
 			switch {
 			case worst <= probing && c.key.full():
 				if waiting := c.key.waiting.Load(); stage < fullStage || stage == fullStage && waiting < fewestWaiting {
@@ -90,7 +97,7 @@ func (p *Plan) choose(now int64) choice {
 				if !refused {
 					result.notRefused = true
 					if until < result.soonest {
-						result.soonest, result.cause = until, c.cause(now)
+						result.soonest, result.cause = until, cause
 					}
 				}
 				if worst == cooling && until < resortUntil && !c.key.full() {

@@ -76,6 +76,11 @@ type Health struct {
 	present int
 }
 
+// pacedUntil is when its rates leave room for one more request; 0 if they do now.
+func (k *keyState) pacedUntil(now int64) int64 {
+	return max(k.requests.until(now), k.tokens.until(now))
+}
+
 type (
 	addressID struct{ provider, address string }
 	keyID     struct {
@@ -100,6 +105,9 @@ type addressState struct {
 type keyState struct {
 	circuit
 	slots
+	// requests and tokens are the rates that the operator allows it.
+	requests, tokens pace
+
 	provider    string
 	fingerprint uint64
 	spread      uint64 // of the fingerprint, for affinity
@@ -159,6 +167,8 @@ func (h *Health) adopt(providers []*Provider) map[*Provider]providerStates {
 		for _, credential := range provider.credentials {
 			key := h.key(provider.Name, credential.key)
 			key.setLimit(credential.key.inFlight)
+			key.requests.setLimit(credential.key.requestsPerMinute)
+			key.tokens.setLimit(credential.key.tokensPerMinute)
 			key.tryNow(now)
 			states.keys = append(states.keys, key)
 		}

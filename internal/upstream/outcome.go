@@ -67,6 +67,8 @@ type Outcome struct {
 	Wait time.Duration
 	// Limits are those that the answer states.
 	Limits dialect.ProviderLimits
+	// Tokens are how many the answer took, for the key's rate.
+	Tokens int64
 }
 
 // ResultOf judges a provider's error by its class and status (0 if it came inside an

@@ -79,6 +79,10 @@ func (p *Plan) Begin(ctx context.Context) (Call, error) {
 			continue
 		}
 		probes, ok := c.enter(now, chosen.lastResort)
+		if ok && !c.key.requests.take(now) {
+			c.giveUp(probes)
+			ok = false
+		}
 		if !ok {
 			c.key.give()
 			continue
@@ -227,6 +231,7 @@ func (c *Call) Done(outcome Outcome) {
 	now := health.now()
 	to := c.candidate
 	to.state.learn(outcome.Limits, now)
+	to.key.tokens.add(now, outcome.Tokens)
 	switch outcome.Result {
 	case Abandoned:
 	case Succeeded:

@@ -83,6 +83,9 @@ type KeyOptions struct {
 	Weight int
 	// InFlight is how many requests may run at once with it; 0 is any number.
 	InFlight int
+	// RequestsPerMinute and TokensPerMinute are what may be asked of it; 0 is any number.
+	// Tokens are counted when an answer has ended.
+	RequestsPerMinute, TokensPerMinute int64
 }
 
 // maxWeight bounds the weights of keys and targets.
@@ -138,6 +141,7 @@ func (p *Provider) addKey(options KeyOptions) {
 	p.credentials = append(p.credentials, Credential{&providerKey{
 		secret: options.Secret, number: len(p.credentials) + 1, fingerprint: fingerprint(p.Name, options.Secret),
 		weight: boundedWeight(options.Weight), inFlight: int64(max(options.InFlight, 0)),
+		requestsPerMinute: options.RequestsPerMinute, tokensPerMinute: options.TokensPerMinute,
 	}})
 }
 
@@ -178,6 +182,8 @@ type providerKey struct {
 	fingerprint uint64
 	weight      int
 	inFlight    int64
+
+	requestsPerMinute, tokensPerMinute int64
 }
 
 // Secret is the key itself, for the provider's eyes only.

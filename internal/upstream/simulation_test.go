@@ -3,7 +3,10 @@ package upstream
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"math"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -394,5 +397,93 @@ func TestSimulatedRateLimits(t *testing.T) {
 			t.Errorf("affinity %v: %d errors; %d of %d refused; the small key got %d", affinity, s.errors, refused, s.requests, s.asked[0])
 		}
 		t.Logf("affinity %v: %d requests, %d refused, by key %v", affinity, s.requests, refused, s.asked)
+	}
+}
+
+// Keys are asked no more than the operator allows them, without an error, and nearly as
+// much as that.
+func TestSimulatedKeyRates(t *testing.T) {
+	const minutes = 5
+	for _, affinity := range []bool{false, true} {
+		s := newSimulation(t, 23, 1, 1, 1, 1)
+		list := keys(4)
+		list[0].RequestsPerMinute, list[1].TokensPerMinute = 300, 60_000 // about 120 requests of 500
+		s.configure(SelectorOptions{}, []Target{to(house("one", ProviderOptions{Keys: list}), "x")})
+		tokens := 0
+		s.answer = func(key int) (Outcome, time.Duration) {
+			used := 100 + s.dice.IntN(801)
+			if key == 1 {
+				tokens += used
+			}
+			return Outcome{Result: Succeeded, Tokens: int64(used)}, s.usual()
+		}
+		s.run(100, minutes*time.Minute, s.conversing(affinity))
+		// A minute's worth at once, and then evenly. Tokens are known when answers have ended.
+		requests, most := 300*(minutes+1), 60_000*(minutes+1)+100*900
+		if s.errors > 0 || s.retries > 0 || s.asked[0] > requests || s.asked[0] < requests*9/10 || tokens > most || tokens < 60_000*(minutes+1)*9/10 {
+			t.Errorf("affinity %v: %d errors, %d retries, %d requests of %d, %d tokens of %d", affinity, s.errors, s.retries, s.asked[0], requests, tokens, most)
+		}
+		t.Logf("affinity %v: by key %v, %d tokens", affinity, s.asked, tokens)
+	}
+}
+
+func TestWhenAllKeysAreAtTheirRates(t *testing.T) {
+	w := newWorld(t, 1)
+	list := keys(2)
+	list[0].RequestsPerMinute, list[1].RequestsPerMinute = 1, 2
+	w.configure(SelectorOptions{}, []Target{to(house("one", ProviderOptions{Keys: list}), "x")})
+	begin := func() error {
+		call, err := w.plan(Request{}).Begin(context.Background())
+		if err == nil {
+			call.Done(Outcome{Result: Succeeded})
+		}
+		return err
+	}
+	for range 3 {
+		if err := begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var nobody *UnavailableError
+	if err := begin(); !errors.As(err, &nobody) || nobody.Reason != ErrCoolingDown || nobody.Cause != RateLimited || nobody.RetryAfter != 30*time.Second {
+		t.Errorf("%v %+v", err, nobody)
+	}
+	w.now = w.now.Add(30 * time.Second)
+	if err := begin(); err != nil {
+		t.Error(err)
+	}
+	if err := begin(); err == nil {
+		t.Error("more than may be asked")
+	}
+	if running := w.health.View().Keys[0].Running + w.health.View().Keys[1].Running; running != 0 {
+		t.Errorf("%d still run", running)
+	}
+}
+
+func TestManyTakeWithinThePace(t *testing.T) {
+	var p pace
+	p.setLimit(1000)
+	var taken atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 1000 {
+				if p.take(1) {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := taken.Load(); n < 999 || n > 1000 {
+		t.Errorf("%d were taken of 1000", n)
+	}
+	p.add(1, 1<<40)
+	if until := p.until(1); until <= 0 || until > 20*paceWindow {
+		t.Errorf("one answer keeps a key busy until %d", until)
+	}
+	p.setLimit(0)
+	if p.until(1) != 0 || !p.take(1) {
+		t.Error("without a limit nothing is waited for")
 	}
 }
