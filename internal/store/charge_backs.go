@@ -51,12 +51,19 @@ func (s *Store) ChargeBack(ctx context.Context, back ChargeBack) (ChargedBack, e
 		if made, err := chargedBefore(ctx, tx, back, &done); made || err != nil {
 			return err
 		}
-		if err := suspend(ctx, tx, back); err != nil {
+		suspended, err := suspend(ctx, tx, back)
+		if err != nil {
 			return err
 		}
 		wallet, err := lockOwnWallet(ctx, tx, back.AccountID)
 		if err != nil {
 			return err
+		}
+		if suspended {
+			// Behind the wallet: whoever books has that first, and the sequence of changes last.
+			if err := announce(ctx, tx, KindAccount, back.AccountID); err != nil {
+				return err
+			}
 		}
 		if made, err := chargedBefore(ctx, tx, back, &done); made || err != nil {
 			return err
@@ -94,14 +101,12 @@ func (s *Store) ChargeBack(ctx context.Context, back ChargeBack) (ChargedBack, e
 	return done, nil
 }
 
-// suspend leaves an account alone that is suspended for another reason, or erased.
-func suspend(ctx context.Context, tx transaction, back ChargeBack) error {
+// suspend leaves an account alone that is suspended for another reason, or erased. The
+// change is to be announced.
+func suspend(ctx context.Context, tx transaction, back ChargeBack) (suspended bool, err error) {
 	rows, err := tx.exec(ctx, `UPDATE accounts SET status = $1, suspended_reason = $2 WHERE id = $3 AND status = $4`,
 		string(auth.StatusSuspended), "charge-back "+back.Ref, back.AccountID, string(auth.StatusActive))
-	if err != nil || rows == 0 {
-		return err
-	}
-	return announce(ctx, tx, KindAccount, back.AccountID)
+	return rows > 0, err
 }
 
 func (back ChargeBack) transfers(done ChargedBack) []Transfer {
