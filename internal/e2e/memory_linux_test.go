@@ -133,6 +133,7 @@ const memoryCaddyfile = `{
 	log {
 		output file %[1]s/caddy.log
 		level DEBUG
+		exclude tls.handshake http.stdlib events
 	}
 	faregate {
 		store sqlite %[1]s/faregate.db
@@ -225,6 +226,38 @@ func (g *gateway) newCertificate() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// strangeAddress is a client's address that nothing else has.
+const strangeAddress = "127.83.41.7"
+
+// sendNoTLS says nothing of TLS to a server that expects it, from strangeAddress.
+func (g *gateway) sendNoTLS() {
+	g.t.Helper()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(strangeAddress)}}
+	connection, err := dialer.Dial("tcp", strings.TrimPrefix(g.url, "https://"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := connection.Write([]byte("GET /" + mark("query", 0) + " HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		g.t.Error(err)
+	}
+	_, _ = io.ReadAll(connection)
+	_ = connection.Close()
+}
+
+// searchLog fails on what must not be in the log at any level.
+func (g *gateway) searchLog() {
+	g.t.Helper()
+	log, err := os.ReadFile(filepath.Join(g.dir, "caddy.log"))
+	if err != nil || len(log) < 10_000 {
+		g.t.Errorf("%d bytes of log: %v", len(log), err)
+	}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, strangeAddress) || strings.Contains(line, "CANARY") {
+			g.t.Errorf("a client's address, or content, is in the log: %s", line)
+		}
+	}
+}
+
 // secureTransport trusts the certificate, and speaks HTTP/2.
 func (g *gateway) secureTransport() *http.Transport {
 	roots := x509.NewCertPool()
@@ -232,7 +265,8 @@ func (g *gateway) secureTransport() *http.Transport {
 	if err != nil || !roots.AppendCertsFromPEM(certificate) {
 		g.t.Fatal("no certificate", err)
 	}
-	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(strangeAddress)}}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, DialContext: dialer.DialContext}
 }
 
 // exchange is a way that content takes through the gateway.
@@ -374,6 +408,9 @@ func TestNoContentStaysInMemory(t *testing.T) {
 				c.exchange(client, e, unmarked)
 			}
 			client.CloseIdleConnections()
+			if test.secure {
+				g.sendNoTLS()
+			}
 			time.Sleep(2 * time.Second) // what is asked is what is there then
 			g.collect()
 			found, scanned := scanMemory(t, g.process.Process.Pid)
@@ -396,6 +433,7 @@ func TestNoContentStaysInMemory(t *testing.T) {
 					t.Logf("%s: %q MARK %q", found.kind, found.before[max(len(found.before)-150, 0):], found.after)
 				}
 			}
+			g.searchLog()
 			t.Logf("%d requests, %d MiB of memory, %d copies: %v", made, scanned>>20, len(found), owners)
 			if places*100 > test.most*made {
 				t.Errorf("%d places in memory still have content of %d requests", places, made)
