@@ -299,7 +299,8 @@ func exchanges(n int, fill string) []exchange {
 	}
 	var events strings.Builder
 	for i := range 5 {
-		fmt.Fprintf(&events, "data: {\"model\":\"gpt-4.1-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%d%s%s\"}}]}\n\n", i, fill[:len(fill)/5], mark("delta", n))
+		// Each event has usage: what has none is counted with a tokenizer, which makes strings.
+		fmt.Fprintf(&events, "data: {\"model\":\"gpt-4.1-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%d%s%s\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9999,\"total_tokens\":10008}}\n\n", i, fill[:len(fill)/5], mark("delta", n))
 	}
 	first := strings.Index(events.String(), "\n\n") + 2
 	fmt.Fprintf(&events, "data: {\"model\":\"gpt-4.1-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", mark("final", n))
