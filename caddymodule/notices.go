@@ -90,9 +90,9 @@ func (n *notices) run(ctx context.Context) {
 			n.emit(next)
 		case <-ticker.C:
 			if locks := n.locks.Swap(0); locks > 0 {
-				n.emit(notice{eventKeyLocked, map[string]any{
-					"locks": locks, "longest": time.Duration(n.longestLock.Swap(0)).String(),
-				}})
+				longest := time.Duration(n.longestLock.Swap(0))
+				n.logger().Warn("client addresses are locked for a time, as they sent wrong keys", zap.Int64("locks", locks), zap.Duration("longest", longest))
+				n.emit(notice{eventKeyLocked, map[string]any{"locks": locks, "longest": longest.String()}})
 			}
 		}
 	}

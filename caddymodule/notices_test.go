@@ -102,6 +102,9 @@ func TestALockIsTold(t *testing.T) {
 	if event["locks"] != int64(1) || event["longest"] != "10s" || len(event) != 3 {
 		t.Errorf("event %v", event)
 	}
+	if lines := g.logged("client addresses are locked"); len(lines) != 1 || lines[0]["locks"] != 1.0 {
+		t.Errorf("log %v", lines)
+	}
 	if text, err := json.Marshal(event); err != nil || strings.Contains(string(text), "127.0.0.1") || strings.Contains(string(text), wrong) {
 		t.Errorf("%s, %v", text, err)
 	}
