@@ -142,7 +142,6 @@ check() {
 	go mod tidy -diff || fail "go.mod is not tidy; run: go mod tidy"
 	say "go vet"
 	go vet ./...
-	go vet -C internal/e2e/goclients .
 	say "golangci-lint $GOLANGCI_LINT_VERSION"
 	"$(tool github.com/golangci/golangci-lint/v2 "$GOLANGCI_LINT_VERSION" github.com/golangci/golangci-lint/v2/cmd/golangci-lint)" run ./...
 	build_if_changed

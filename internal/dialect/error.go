@@ -71,7 +71,7 @@ func NoCredit(d Dialect, s Shortage) *Error {
 }
 
 // capNames are what the dialects call the output cap.
-var capNames = [...]string{OpenAI: "max_completion_tokens", Anthropic: "max_tokens", Google: "maxOutputTokens"}
+var capNames = [...]string{OpenAI: "max_completion_tokens (in Responses: max_output_tokens)", Anthropic: "max_tokens", Google: "maxOutputTokens"}
 
 // WithMessage replaces the text and returns the error.
 func (e *Error) WithMessage(text string) *Error {

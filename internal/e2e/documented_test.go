@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -143,7 +144,7 @@ func buildDocumented(t *testing.T, pieces []documented) map[int]string {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-C", goClientsModule, "-overlay", filepath.Join(dir, "overlay.json"), "-buildvcs=false", "-o", dir+"/")
+	build := exec.CommandContext(t.Context(), "go", append(slices.Clone(goClientsBuild), "-overlay", filepath.Join(dir, "overlay.json"), "-o", dir+"/")...)
 	for _, program := range programs {
 		build.Args = append(build.Args, "./"+filepath.Base(program))
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,6 +81,30 @@ func TestErrorsInOtherClients(t *testing.T) {
 	rider.expectSpent(spent)
 	poor.records(2 * len(raisers))
 	poor.expectSpent(new(big.Rat))
+}
+
+// A key's own rate limit is what each official SDK takes for one, and waits for.
+func TestOwnRateLimit(t *testing.T) {
+	g := startGateway(t)
+	c := g.newCustomer("rider", "5")
+	limited := refusal{status: 429, code: "rate_limit_exceeded", kind: "rate_limit_error", google: "RESOURCE_EXHAUSTED", class: "RateLimitError"}
+	for _, s := range speakers {
+		t.Run(s.sdk, func(t *testing.T) {
+			client := startSDK(t, s.sdk, c)
+			_, slow := c.in(t).newKey("--rpm", "1")
+			asking := call{Do: "create", Key: slow, Params: s.ask(s.model, hello)}
+			client.must(asking)
+			for _, asking.Do = range []string{"create", "stream"} {
+				v := client.call(asking)
+				v.expectError(t, asking.Do, s, limited)
+				if seconds, err := strconv.Atoi(v.Header["retry-after"]); err != nil || v.Error == nil || seconds < 1 || seconds > 60 ||
+					!strings.Contains(v.Error.Message, "limited to 1 requests per minute") {
+					t.Errorf("the SDK is told to wait for %q: %+v", v.Header["retry-after"], v.Error)
+				}
+			}
+		})
+	}
+	c.records(len(speakers))
 }
 
 // expectRaised fails unless the client raised this error, with these words of ours.
