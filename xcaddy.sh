@@ -158,6 +158,9 @@ check() {
 	go build -buildvcs=false -o .build/demo ./internal/demo
 	.build/demo --once --dir .build/demo-state
 	.build/demo --once --dir .build/demo-state
+	# Before the tests, as a first build takes minutes; with the flags of internal/e2e/binary_test.go.
+	say "the official SDKs for Go"
+	go build -C internal/e2e/goclients -buildvcs=false -gcflags='github.com/openai/...=-N -l' -gcflags='github.com/anthropics/...=-N -l' -o "$PWD/.build/goclients" .
 	say "go test -race ./..."
 	go test -race ./...
 }
