@@ -120,3 +120,24 @@ func TestUnescapedTextThatBreaksOff(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSample: the sample of anything does not depend on where the pieces end, and is no
+// longer than the text.
+func FuzzSample(f *testing.F) {
+	f.Add([]byte(sse(`{"choices":[{"delta":{"content":"a\u00e9\ud83d"}}]}`, `{"choices":[{"delta":{"content":"\ude00"}}]}`, `{"choices":[{"delta":{"content":"\ude00"}}]}`)))
+	f.Add([]byte(sse(`{"type":"response.output_text.delta","delta":"ab"}`, `{"delta":"ab","type":"response.reasoning.delta"}`, `{"type":"response.output_text.delta","delta":"ab"}`)))
+	f.Add([]byte(`{"choices":[{"text":"a","message":{"content":[{"type":"text","text":"b"}]}}],"output":[{"type":"message","content":[{"text":"c"}]}]}`))
+	f.Fuzz(func(t *testing.T, response []byte) {
+		for _, o := range []Options{{Framing: SSE}, {}, {Framing: SSE, StripUsage: true}, {Format: OpenAICompletions}, {Format: OpenAIResponses, Framing: SSE}, {Format: OpenAIResponses}} {
+			want, m := sampled(o, string(response), whole)
+			if len(want) > tokens.AnswerSample || m.EstimateOutput(tokens.For("gpt-4o")) < 0 {
+				t.Fatalf("%+v, %q: %d bytes", o, response, len(want))
+			}
+			for _, n := range []int{1, 3, 50} {
+				if got, _ := sampled(o, string(response), func() int { return n }); got != want {
+					t.Fatalf("%+v, pieces of %d of %q: %q, in one piece %q", o, n, response, got, want)
+				}
+			}
+		}
+	})
+}
