@@ -40,14 +40,13 @@ type site struct {
 	binary, directory string
 	core              int // -1: all
 	provider          string
-	tls               bool
-	authority         string // file of the provider's certificate authority
+	authority         string // file of the provider's certificate authority; empty: no TLS
 	store             string // of Faregate
 	models            []string
 }
 
 func (s *site) url() string {
-	if s.tls {
+	if s.authority != "" {
 		return "https://" + s.provider
 	}
 	return "http://" + s.provider
@@ -92,10 +91,18 @@ func (s *site) faregate(ctx context.Context) (*gateway, error) {
 		}
 	}
 	options := fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
-		strings.Replace(s.store, ":", " ", 1), providers.String(), models.String())
+		s.storeLine(), providers.String(), models.String())
 	return s.start(ctx, "Faregate", options, func(address string) string {
 		return fmt.Sprintf("http://%s {\n\tfaregate\n}\n", address)
 	})
+}
+
+// storeLine is the address of the store as the configuration says it.
+func (s *site) storeLine() string {
+	if path, ok := strings.CutPrefix(s.store, "sqlite:"); ok {
+		return "sqlite " + path
+	}
+	return "postgres " + s.store
 }
 
 func (s *site) start(ctx context.Context, name, options string, serve func(address string) string) (*gateway, error) {
@@ -104,8 +111,8 @@ func (s *site) start(ctx context.Context, name, options string, serve func(addre
 		return nil, err
 	}
 	g := &gateway{name: name, address: addresses[0], admin: addresses[1], exited: make(chan error, 1)}
-	home := filepath.Join(s.directory, strings.ReplaceAll(name, " ", "-"))
-	if err := os.MkdirAll(home, 0o700); err != nil {
+	home, err := os.MkdirTemp(s.directory, strings.ReplaceAll(name, " ", "-"))
+	if err != nil {
 		return nil, err
 	}
 	g.log = filepath.Join(home, "log")
@@ -201,7 +208,14 @@ func (g *gateway) stop() error {
 	}
 }
 
-// metric reads series of the gateway's own metrics, without labels.
+// kill ends the gateway at once if nobody has stopped it.
+func (g *gateway) kill() {
+	if g.process.ProcessState == nil {
+		_ = g.process.Process.Kill() // it may end by itself meanwhile
+	}
+}
+
+// metrics reads series of the gateway's own metrics, without labels.
 func (g *gateway) metrics(ctx context.Context, names ...string) (map[string]float64, error) {
 	answer, err := g.get(ctx, "/metrics")
 	if err != nil {

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/faregate/faregate/internal/store/postgrestest"
 )
 
 type options struct {
@@ -36,6 +39,9 @@ type options struct {
 	clients   int
 	rate      float64
 	store     string
+	filled    int
+	soak      time.Duration
+	cluster   *postgrestest.Cluster
 }
 
 func main() {
@@ -71,16 +77,26 @@ func parseOptions(arguments []string, screen io.Writer) (o options, err error) {
 	flags.IntVar(&o.clients, "clients", 0, "clients that call as fast as they can; 0: as many as suit the workload")
 	flags.Float64Var(&o.rate, "rate", 0, "requests a second at the fixed rate; 0: what suits the workload")
 	flags.IntVar(&o.accounts, "accounts", 16, "accounts that call, with one key each")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite, or the address of an empty PostgreSQL database")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite, or postgres: a server of its own on the load's processor")
+	flags.IntVar(&o.filled, "filled", 0, "compare a store with this many accounts, of ten keys each, with a small one, in place of bare Caddy")
+	flags.DurationVar(&o.soak, "soak", 0, "load the gateway at a fixed rate for this long and watch its memory, in place of all else")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		err := fmt.Errorf("the argument %q is too much", flags.Arg(0))
-		fmt.Fprintln(screen, err)
-		return o, err
+	switch {
+	case flags.NArg() > 0:
+		err = fmt.Errorf("the argument %q is too much", flags.Arg(0))
+	case o.store != "sqlite" && o.store != "postgres":
+		err = fmt.Errorf("--store is sqlite or postgres, not %q", o.store)
+	case o.filled > 0 && o.store != "sqlite":
+		err = errors.New("--filled fills SQLite stores only")
+	case o.rounds < 1 || o.seconds <= 0 || o.accounts < 1:
+		err = errors.New("--rounds, --seconds and --accounts must be above zero")
 	}
-	return o, nil
+	if err != nil {
+		fmt.Fprintln(screen, err)
+	}
+	return o, err
 }
 
 func run(ctx context.Context, o options, screen io.Writer) (err error) {
@@ -103,6 +119,19 @@ func run(ctx context.Context, o options, screen io.Writer) (err error) {
 			return err
 		}
 	}
+	if o.store == "postgres" {
+		o.cluster = new(postgrestest.Cluster)
+		if err := o.cluster.Serve(); err != nil {
+			return err
+		}
+		defer o.cluster.Remove()
+	}
+	switch {
+	case o.soak > 0:
+		return soak(ctx, o, screen)
+	case o.filled > 0:
+		return compareFilled(ctx, o, newTable(screen))
+	}
 	return measureAll(ctx, o, only, newTable(screen))
 }
 
@@ -124,86 +153,93 @@ func measureAll(ctx context.Context, o options, only *regexp.Regexp, table *tabl
 	return nil
 }
 
-// compare measures one workload with both gateways, which begin anew for it.
-func compare(ctx context.Context, o options, w *workload, table *table) (err error) {
-	directory, err := os.MkdirTemp(o.directory, "workload")
+// stage is what a workload needs around it: a provider, and books with customers.
+type stage struct {
+	*site
+	provider *provider
+	secrets  []string
+}
+
+// prepare makes a stage in a directory of its own.
+func prepare(ctx context.Context, o options, workloads ...*workload) (*stage, error) {
+	directory, err := os.MkdirTemp(o.directory, "stage")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	address := o.store
-	if o.store == "sqlite" {
-		address = "sqlite:" + filepath.Join(directory, "faregate.db")
+	s := &stage{site: &site{binary: o.binary, directory: directory, core: o.core}}
+	if s.store, err = o.newStore(directory); err != nil {
+		return nil, err
 	}
-	secrets, err := openBooks(ctx, address, o.accounts)
-	if err != nil {
-		return err
+	if s.secrets, err = openBooks(ctx, s.store, o.accounts); err != nil {
+		return nil, err
 	}
 	header := providerHeader
 	if o.spare {
 		header = nil
 	}
-	p, err := startProvider([]*workload{w}, header, nil)
+	var certificate *tls.Certificate
+	if o.tls {
+		s.authority = filepath.Join(directory, "authority.pem")
+		if certificate, err = newCertificate(s.authority); err != nil {
+			return nil, err
+		}
+	}
+	if s.provider, err = startProvider(workloads, header, certificate); err != nil {
+		return nil, err
+	}
+	s.site.provider, s.models = s.provider.address(), s.provider.models()
+	return s, nil
+}
+
+// newStore is the address of an empty store.
+func (o options) newStore(directory string) (string, error) {
+	if o.store == "sqlite" {
+		return "sqlite:" + filepath.Join(directory, "faregate.db"), nil
+	}
+	return o.cluster.AddDatabase("template0")
+}
+
+// compare measures one workload with both gateways, which begin anew for it.
+func compare(ctx context.Context, o options, w *workload, table *table) (err error) {
+	s, err := prepare(ctx, o, w)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	s := &site{
-		binary: o.binary, directory: directory, core: o.core, provider: p.address(), store: address, models: p.models(),
-	}
-	gateways := make([]*gateway, 2)
+	defer func() { err = errors.Join(err, s.provider.close()) }()
+	var gateways [2]*gateway
 	for i, start := range []func(context.Context) (*gateway, error){s.bare, s.faregate} {
-		g, err := start(ctx)
-		if err != nil {
+		if gateways[i], err = start(ctx); err != nil {
 			return err
 		}
-		defer func() {
-			if g.process.ProcessState == nil {
-				err = errors.Join(err, g.stop())
-			}
-		}()
-		gateways[i] = g
+		defer gateways[i].kill()
 	}
 	made := int64(0)
-	round := func(p plan) (cells [2]*cell, err error) {
-		for i, g := range gateways {
-			c, l, err := measure(ctx, g, w, secrets, p)
-			if err != nil {
-				return cells, err
-			}
-			if i == 1 {
-				made += l.answered.Load()
-			}
-			cells[i] = c
-		}
-		return cells, nil
-	}
-	span := time.Duration(o.seconds * float64(time.Second))
-	var plans []plan
-	if o.saturated {
-		plans = append(plans, plan{warm: span / 4, measure: span})
-	}
-	if o.rates && w.rate > 0 {
-		plans = append(plans, plan{warm: span / 4, measure: span, rate: w.rate}, plan{warm: span / 4, measure: span, rate: min(100, w.rate)})
-	}
-	for _, p := range plans {
+	for _, p := range o.plans(w) {
 		var rounds [][2]*cell
 		for range o.rounds {
-			cells, err := round(p)
-			if err != nil {
-				return err
+			var cells [2]*cell
+			for i, g := range gateways {
+				c, l, err := measure(ctx, g, w, s.secrets, p)
+				if err != nil {
+					return err
+				}
+				if cells[i] = c; i == 1 {
+					made += l.answered.Load()
+				}
 			}
 			rounds = append(rounds, cells)
 		}
 		table.add(w, p, rounds)
-		if o.profiles != "" {
-			for i, g := range gateways {
-				answered, err := takeProfiles(ctx, g, w, secrets, p, o.profiles)
-				if err != nil {
-					return err
-				}
-				if i == 1 {
-					made += answered
-				}
+		if o.profiles == "" {
+			continue
+		}
+		for i, g := range gateways {
+			answered, err := takeProfiles(ctx, g, w, s.secrets, p, o.profiles)
+			if err != nil {
+				return err
+			}
+			if i == 1 {
+				made += answered
 			}
 		}
 	}
@@ -212,8 +248,27 @@ func compare(ctx context.Context, o options, w *workload, table *table) (err err
 			return err
 		}
 	}
-	return checkBooks(ctx, address, made)
+	return checkBooks(ctx, s.store, made)
 }
+
+// plans are the ways in which a workload is measured.
+func (o options) plans(w *workload) []plan {
+	span := time.Duration(o.seconds * float64(time.Second))
+	var plans []plan
+	if o.saturated {
+		plans = append(plans, plan{warm: span / 4, measure: span})
+	}
+	if o.rates && w.rate > 0 {
+		plans = append(plans, plan{warm: span / 4, measure: span, rate: w.rate})
+		if w.rate > calm {
+			plans = append(plans, plan{warm: span / 4, measure: span, rate: calm})
+		}
+	}
+	return plans
+}
+
+// calm is the rate at which times are what a caller would see: nobody waits for others.
+const calm = 100
 
 // takeProfiles loads a gateway once more, and has it profiled meanwhile: that costs CPU
 // time, so it is no measurement.

@@ -17,6 +17,8 @@ type cell struct {
 	late             int64 // requests for which all of maxWaiting connections were busy
 	// of calls: from when they were due
 	firstP50, firstP99, lastP50, lastP99 time.Duration
+	// of each request, in all goroutines together
+	allocations, allocated float64 // objects; bytes
 	// of settlements: how long they took on average, and how many shared a commit
 	settlement time.Duration
 	batch      float64
@@ -39,7 +41,12 @@ const (
 	settlementSum   = "faregate_settlement_duration_seconds_sum"
 	settlementCount = "faregate_settlement_duration_seconds_count"
 	commitsDurable  = `faregate_commits_total{outcome="durable"}`
+	objectsMade     = "go_memstats_mallocs_total"
+	bytesMade       = "go_memstats_alloc_bytes_total"
 )
+
+// measured are the series that a cell is made of.
+var measured = []string{settlementSum, settlementCount, commitsDurable, objectsMade, bytesMade}
 
 // measure runs a workload against a gateway. It returns the load, too, which knows how
 // many requests were made in all.
@@ -60,7 +67,8 @@ func measure(ctx context.Context, g *gateway, w *workload, secrets []string, p p
 		p.warm += time.Duration(w.events) * w.pace // until all clients have begun
 	}
 	time.Sleep(p.warm)
-	before, err := g.metrics(ctx, settlementSum, settlementCount, commitsDurable)
+	answered := l.answered.Load()
+	before, err := g.metrics(ctx, measured...)
 	if err != nil {
 		return nil, l, err
 	}
@@ -91,10 +99,19 @@ func measure(ctx context.Context, g *gateway, w *workload, secrets []string, p p
 		return nil, l, fmt.Errorf("%s, %s: %w", g.name, w.name, l.failed)
 	}
 	c.late = l.late.Load()
-	after, err := g.metrics(ctx, settlementSum, settlementCount, commitsDurable)
+	after, err := g.metrics(ctx, measured...)
 	if err != nil {
 		return nil, l, err
 	}
+	again, err := g.metrics(ctx, measured...)
+	if err != nil {
+		return nil, l, err
+	}
+	// What is between the last two is what it takes to tell the figures.
+	perRequest := func(name string) float64 {
+		return (after[name] - before[name] - (again[name] - after[name])) / float64(max(l.answered.Load()-answered, 1))
+	}
+	c.allocations, c.allocated = perRequest(objectsMade), perRequest(bytesMade)
 	if settled := after[settlementCount] - before[settlementCount]; settled > 0 {
 		c.settlement = time.Duration((after[settlementSum] - before[settlementSum]) / settled * float64(time.Second))
 		c.batch = settled / max(after[commitsDurable]-before[commitsDurable], 1)

@@ -61,7 +61,7 @@ func startProvider(workloads []*workload, header http.Header, certificate *tls.C
 	p := &provider{answers: make(map[string]*canned)}
 	for _, w := range workloads {
 		if p.answers[w.model] == nil {
-			p.answers[w.model] = prepare(answerOf(w.speech, w.model, w.events), header, w.pace)
+			p.answers[w.model] = canAnswer(answerOf(w.speech, w.model, w.events), header, w.pace)
 		}
 	}
 	var err error
@@ -80,7 +80,7 @@ func startProvider(workloads []*workload, header http.Header, certificate *tls.C
 	return p, nil
 }
 
-func prepare(a *answer, header http.Header, pace time.Duration) *canned {
+func canAnswer(a *answer, header http.Header, pace time.Duration) *canned {
 	c := &canned{answer: a, pace: pace}
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 200 OK\r\n")

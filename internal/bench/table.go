@@ -56,6 +56,8 @@ func (t *table) add(w *workload, p plan, rounds [][2]*cell) {
 	}
 	line("requests a second", "%.0f", (*cell).rate)
 	line("busy", "%.2f", (*cell).busy)
+	line("allocations a request", "%.0f", func(c *cell) float64 { return c.allocations })
+	line("KiB allocated a request", "%.1f", func(c *cell) float64 { return c.allocated / (1 << 10) })
 	line("peak memory, MiB", "%.0f", func(c *cell) float64 { return float64(c.peak) / (1 << 20) })
 	added("first byte p50, µs", func(c *cell) time.Duration { return c.firstP50 })
 	added("first byte p99, µs", func(c *cell) time.Duration { return c.firstP99 })

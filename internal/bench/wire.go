@@ -100,7 +100,11 @@ func (c *connection) call(request []byte, streams bool, stop int) (*response, er
 		if !chunked {
 			return r, nil
 		}
-		if _, err := c.reader.ReadSlice('\n'); err != nil { // after a chunk, and after the last one
+		line, err := c.reader.ReadSlice('\n') // after a chunk, and after the trailer
+		for err == nil && length == 0 && len(line) > len("\r\n") {
+			line, err = c.reader.ReadSlice('\n')
+		}
+		if err != nil {
 			return nil, err
 		}
 		if length == 0 {

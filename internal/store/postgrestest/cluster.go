@@ -67,10 +67,15 @@ func programs() (string, error) {
 // Start makes the cluster and starts its server, once.
 func (c *Cluster) Start(t testing.TB) {
 	t.Helper()
-	c.starting.Do(func() { c.startErr = c.create() })
-	if c.startErr != nil {
-		t.Fatalf("PostgreSQL for tests: %v", c.startErr)
+	if err := c.Serve(); err != nil {
+		t.Fatalf("PostgreSQL for tests: %v", err)
 	}
+}
+
+// Serve is Start for whoever is no test.
+func (c *Cluster) Serve() error {
+	c.starting.Do(func() { c.startErr = c.create() })
+	return c.startErr
 }
 
 func (c *Cluster) create() (err error) {
@@ -185,9 +190,18 @@ func (c *Cluster) NewDatabase(t testing.TB) string { return c.CopyDatabase(t, "t
 func (c *Cluster) CopyDatabase(t testing.TB, of string) string {
 	t.Helper()
 	c.Start(t)
+	address, err := c.AddDatabase(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// AddDatabase is CopyDatabase for whoever is no test.
+func (c *Cluster) AddDatabase(of string) (address string, err error) {
 	name := "test" + strconv.FormatInt(c.databases.Add(1), 10)
-	c.Execute(t, "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, pgx.Identifier{of}.Sanitize()))
-	return c.URL(name)
+	_, err = c.execute("postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, pgx.Identifier{of}.Sanitize()))
+	return c.URL(name), err
 }
 
 // Name is the database's name in an address of this cluster.
@@ -200,18 +214,26 @@ func Name(address string) string {
 // Execute runs a statement in a database, past the store.
 func (c *Cluster) Execute(t testing.TB, database, statement string, values ...any) (changed int64) {
 	t.Helper()
+	changed, err := c.execute(database, statement, values...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+func (c *Cluster) execute(database, statement string, values ...any) (changed int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	connection, err := pgx.Connect(ctx, c.URL(database))
 	if err != nil {
-		t.Fatalf("connect to %s: %v", database, err)
+		return 0, fmt.Errorf("connect to %s: %w", database, err)
 	}
 	defer func() { _ = connection.Close(ctx) }()
 	tag, err := connection.Exec(ctx, statement, values...)
 	if err != nil {
-		t.Fatalf("%s: %v", statement, err)
+		return 0, fmt.Errorf("%s: %w", statement, err)
 	}
-	return tag.RowsAffected()
+	return tag.RowsAffected(), nil
 }
 
 // owner is the user that the server runs as: it refuses to run as root.
