@@ -90,7 +90,10 @@ func (p *patience) Read(b []byte) (int, error) {
 
 // why names a time-out as what it is, where that ended what the error is of.
 func (p *patience) why(err error) error {
-	if cause := context.Cause(p.ctx); err != nil && timedOut(cause) && !errors.Is(err, io.EOF) {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	if cause := context.Cause(p.ctx); timedOut(cause) {
 		return cause
 	}
 	return err

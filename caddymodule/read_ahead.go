@@ -44,7 +44,7 @@ func (b *responseBody) beginDocument() *failure {
 	switch {
 	case failed != nil || b.ended == nil || b.exchange.clientLeft():
 		return failed
-	case b.meter.Report().Err != nil:
+	case b.meter.Err() != nil:
 		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
 	b.conclude()

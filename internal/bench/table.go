@@ -8,9 +8,13 @@ import (
 )
 
 // table prints what was measured, a line for each workload as it is done.
-type table struct{ screen io.Writer }
+type table struct {
+	screen io.Writer
+	// last is what was added last.
+	last [][2]*cell
+}
 
-func newTable(screen io.Writer) *table { return &table{screen} }
+func newTable(screen io.Writer) *table { return &table{screen: screen} }
 
 // figure is the median of several rounds with its spread.
 type figure struct{ median, least, most float64 }
@@ -33,6 +37,7 @@ func (f figure) format(verb string) string {
 }
 
 func (t *table) add(w *workload, p plan, rounds [][2]*cell) {
+	t.last = rounds
 	how := fmt.Sprintf("saturated, %d clients", w.clients)
 	if p.rate > 0 {
 		how = fmt.Sprintf("%.0f a second", p.rate)

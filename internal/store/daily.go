@@ -80,11 +80,12 @@ func (d dailySums) rows() iter.Seq[[]any] {
 		return cmp.Or(cmp.Compare(a.accountID, b.accountID), cmp.Compare(a.day, b.day), cmp.Compare(a.keyID, b.keyID),
 			cmp.Compare(a.period, b.period), cmp.Compare(a.provider, b.provider), cmp.Compare(a.modelServed, b.modelServed))
 	})
+	var values [12]any // good until the next row
 	return func(yield func([]any) bool) {
 		for _, key := range keys {
 			sum := d[key]
-			if !yield([]any{key.accountID, key.day, key.keyID, key.period, key.provider, key.modelServed,
-				sum.Requests, sum.InputTotal, sum.OutputTotal, int64(sum.Cost), int64(sum.Shortfall), int64(sum.OperatorCost)}) {
+			if !yield(append(values[:0], key.accountID, key.day, key.keyID, key.period, key.provider, key.modelServed,
+				sum.Requests, sum.InputTotal, sum.OutputTotal, int64(sum.Cost), int64(sum.Shortfall), int64(sum.OperatorCost))) {
 				return
 			}
 		}

@@ -1,5 +1,7 @@
 package usage
 
+import "sync"
+
 // Forget overwrites what the Meter has kept of the response, which is over. What
 // Report says stays; nothing that Feed, Finish or Withheld returned may be used
 // any more, and no output be estimated.
@@ -7,6 +9,7 @@ func (m *Meter) Forget() {
 	for _, kept := range [...][]byte{m.withheld, m.out, m.event, m.scanner.decoded, m.sample.text, m.head[:], m.kind[:], m.scanner.scratch[:]} {
 		clear(kept[:cap(kept)])
 	}
+	m.giveOutput()
 	m.withheld, m.out, m.event, m.sample.text = nil, nil, nil, nil
 	if m.shortcut != nil {
 		m.shortcut.forget()
@@ -33,12 +36,43 @@ func add(kept []byte, pieces ...[]byte) []byte {
 	return kept
 }
 
-// emptied is a buffer with nothing in it and room for this many bytes; what it held is
-// overwritten if it takes another array.
-func emptied(kept []byte, size int) []byte {
-	if size <= cap(kept) {
-		return kept[:0]
+// The sizes of pooled output buffers: for a read of as much as net/http buffers of a
+// connection (4 KiB), and for a full one of reverse_proxy's buffer (32 KiB), each with an
+// event that began before.
+const smallOutput, largeOutput = 5 << 10, 36 << 10
+
+var (
+	smallOutputs = sync.Pool{New: func() any { return new([smallOutput]byte) }}
+	largeOutputs = sync.Pool{New: func() any { return new([largeOutput]byte) }}
+)
+
+// emptyOutput makes the output empty, with room for this many bytes.
+func (m *Meter) emptyOutput(size int) {
+	if size <= cap(m.out) {
+		m.out = m.out[:0]
+		return
 	}
-	clear(kept[:cap(kept)])
-	return make([]byte, 0, size)
+	clear(m.out[:cap(m.out)])
+	m.giveOutput()
+	switch {
+	case size <= 1024: // of a stream that comes an event at a time, which may be one of many
+		m.out = make([]byte, 0, size)
+	case size <= smallOutput:
+		m.out = smallOutputs.Get().(*[smallOutput]byte)[:0]
+	case size <= largeOutput:
+		m.out = largeOutputs.Get().(*[largeOutput]byte)[:0]
+	default:
+		m.out = make([]byte, 0, size)
+	}
+}
+
+// giveOutput returns the output buffer, which is overwritten, to its pool if it is of one.
+func (m *Meter) giveOutput() {
+	switch cap(m.out) {
+	case smallOutput:
+		smallOutputs.Put((*[smallOutput]byte)(m.out[:smallOutput]))
+	case largeOutput:
+		largeOutputs.Put((*[largeOutput]byte)(m.out[:largeOutput]))
+	}
+	m.out = nil
 }

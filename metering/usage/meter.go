@@ -147,6 +147,9 @@ func (m *Meter) Finish() (pass []byte) {
 // follow, to be passed once the settlement is durable.
 func (m *Meter) Withheld() []byte { return m.withheld }
 
+// Err is that of the Report.
+func (m *Meter) Err() error { return m.err }
+
 // Report says what the response said so far.
 func (m *Meter) Report() Report {
 	o := m.outcome

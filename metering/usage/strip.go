@@ -7,7 +7,7 @@ const maxStripped = 1 << 20
 // stream_options.include_usage added to it. An event is passed when it is whole,
 // as its end decides what becomes of its beginning.
 func (m *Meter) feedStripped(p []byte) []byte {
-	m.out = emptied(m.out, min(len(m.event), maxShortcut)+len(p)) // with the event that goes on
+	m.emptyOutput(min(len(m.event), maxShortcut) + len(p)) // with the event that goes on
 	for i := 0; i < len(p); {
 		if m.split.afterCR && p[i] == '\n' && len(m.event) == 0 && !m.oversized {
 			// The rest of the CRLF that ended the previous event goes where that went.
