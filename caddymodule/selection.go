@@ -31,9 +31,18 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 	}
 	preferred = preferred.Or(ex.principal.Providers)
 	selector := ex.app.catalogues.selector.Load()
-	return selector.Plan(model, upstream.Request{
-		Dialect: ex.dialect, Operation: ex.operation.Name, Preferences: preferred, DataPolicy: ex.app.dataPolicy, Affinity: ex.affinity(selector),
-	})
+	request := upstream.Request{
+		Dialect: ex.dialect, Operation: ex.operation.Name, Preferences: preferred, DataPolicy: ex.app.dataPolicy,
+		Affinity: ex.affinity(selector), Context: ex.request.LikelyInput(),
+	}
+	plan, err := selector.Plan(model, request)
+	if errors.Is(err, upstream.ErrCapability) {
+		// How long a prompt is, only the provider knows for sure: it is left out while there
+		// is another one, but not refused.
+		request.Context = 0
+		plan, err = selector.Plan(model, request)
+	}
+	return plan, err
 }
 
 // affinity is a digest of the conversation that the request goes on with: its requests go
