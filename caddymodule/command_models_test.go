@@ -2,8 +2,12 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/faregate/faregate/auth/preferences"
+	"github.com/faregate/faregate/internal/store"
 )
 
 const modelsCaddyfile = `{
@@ -82,6 +86,49 @@ func TestModelsCommand(t *testing.T) {
 	if err == nil || stdout != "" || !strings.Contains(stderr, "no provider is usable") {
 		t.Errorf("without any key: %v\n%s%s", err, stdout, stderr)
 	}
+}
+
+func TestModelsOfAKey(t *testing.T) {
+	term, books := newTerminal(t)
+	ada := term.account("ada")
+	few, _ := term.key("ada", "--models", "claude-haiku-*,cheap/a*")
+	careful, _ := term.key("ada", "--data-policy", "zdr")
+	t.Setenv("FAREGATE_TEST_STORE", strings.TrimPrefix(term.address, "sqlite:"))
+	t.Setenv("FAREGATE_TEST_ANTHROPIC", "sk-ant-canary")
+	t.Setenv("FAREGATE_TEST_OPENAI", "sk-canary")
+	term.address = ""
+	config := writeConfig(t, "Caddyfile", strings.Replace(modelsCaddyfile, "provider openai {env.FAREGATE_TEST_OPENAI}",
+		"provider openai {env.FAREGATE_TEST_OPENAI} {\n\t\t\tdata_policy zdr\n\t\t}", 1))
+	list := func(key string) (names []string) {
+		t.Helper()
+		for line := range strings.Lines(term.must("models", "--config", config, "--key", key, "--json")) {
+			var model struct{ Model string }
+			if err := json.Unmarshal([]byte(line), &model); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			names = append(names, model.Model)
+		}
+		return names
+	}
+	for _, name := range list(few) {
+		if !strings.HasPrefix(name, "claude-haiku-") && name != "cheap/*" {
+			t.Errorf("a key for few models may call %s", name)
+		}
+	}
+	if names := list(few); !slices.Contains(names, "claude-haiku-4-5") || !slices.Contains(names, "cheap/*") {
+		t.Errorf("%q", names)
+	}
+	if names := list(strings.ToUpper(careful)); !slices.Contains(names, "gpt-4.1-mini") || slices.Contains(names, "claude-haiku-4-5") || slices.Contains(names, "house-model") {
+		t.Errorf("with zdr: %q", names)
+	}
+	policy := preferences.DataPolicyZDR
+	if err := books.EditAccount(t.Context(), ada, store.AccountEdit{DataPolicy: &policy}); err != nil {
+		t.Fatal(err)
+	}
+	if names := list(few); len(names) != 0 {
+		t.Errorf("with an account's zdr: %q", names)
+	}
+	term.fails([]string{"there is no key"}, "models", "--config", config, "--key", ada)
 }
 
 func TestCommandsReadACaddyfile(t *testing.T) {

@@ -110,3 +110,23 @@ func TestAKeyHasPreferencesOfItsOwn(t *testing.T) {
 		t.Errorf("another key: %d", got.status)
 	}
 }
+
+// Lists have only what can be called, and what is left out of them cannot.
+func TestListsKnowTheDataPolicy(t *testing.T) {
+	_, configuration := otherProvider(t, simulator.Options{})
+	configuration = strings.ReplaceAll(configuration, "dialect openai\n", "dialect openai\n\t\t\tdata_policy zdr\n")
+	g := newGateway(t, gatewayOptions{extra: configuration})
+	strict := g.createKeyWith(preferences.Providers{DataPolicy: preferences.DataPolicyZDR})
+	g.run()
+	for secret, all := range map[string]bool{g.secret: true, strict: false} {
+		list := string(g.callWith("/v1/models", "", bearer(secret)).body)
+		if !strings.Contains(list, `"twofold"`) || strings.Contains(list, `"gpt-4.1-mini"`) != all {
+			t.Errorf("all %v: %s", all, list)
+		}
+		one := g.callWith("/v1/models/gpt-4.1-mini", "", bearer(secret))
+		called := g.callWith(chatJSON.path, chatJSON.body, bearer(secret))
+		if (one.status == http.StatusOK) != all || (called.status == http.StatusOK) != all || !all && one.errorCode() != "no_provider_allowed" {
+			t.Errorf("all %v: shown with %d, answered with %d: %s", all, one.status, called.status, one.body)
+		}
+	}
+}

@@ -191,7 +191,7 @@ func (h *Route) plan(ex *Exchange) error {
 func (h *Route) listModels(ex *Exchange) {
 	var models []dialect.ModelInfo
 	for _, model := range h.app.catalogue().Models() {
-		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) {
+		if model.Simulator() && !h.local || !ex.principal.AllowsModel(model.Name) || !model.Promised(ex.requiredPolicy()) {
 			continue
 		}
 		models = append(models, modelInfo(model))
@@ -211,6 +211,9 @@ func (h *Route) showModel(ex *Exchange, name string) error {
 	}
 	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
 		return errModelNotAllowed
+	}
+	if required := ex.requiredPolicy(); !model.Promised(required) {
+		return &upstream.DataPolicyError{Required: required}
 	}
 	shown := modelInfo(model)
 	shown.ID = name

@@ -45,6 +45,11 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 	return plan, err
 }
 
+// requiredPolicy is what operator, account and key require of providers.
+func (ex *Exchange) requiredPolicy() preferences.DataPolicy {
+	return preferences.Strictest(ex.app.dataPolicy, ex.principal.Providers.DataPolicy)
+}
+
 // affinity is a digest of the conversation that the request goes on with: its requests go
 // to the same provider key, where what they have in common is cached. Nothing of it is
 // kept but the digest, and that while the request lasts.

@@ -99,6 +99,23 @@ func (s *Store) ListLimitedKeys(ctx context.Context, accountID string) ([]*Limit
 	return keys, nil
 }
 
+// LimitedKey returns the key with this id, and its account: ErrNotFound.
+func (s *Store) LimitedKey(ctx context.Context, keyID string) (*LimitedKey, *auth.Account, error) {
+	var keys []*LimitedKey
+	err := s.db.view(ctx, func(tx transaction) (err error) {
+		keys, err = limitedKeys(ctx, tx, `k.id = `, keyID, asItIs)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("find a key: %w", s.db.explain(err))
+	}
+	if len(keys) == 0 {
+		return nil, nil, fmt.Errorf("key: %w", ErrNotFound)
+	}
+	account, err := s.FindAccount(ctx, keys[0].AccountID)
+	return keys[0], account, err
+}
+
 func asItIs(query string) string { return query }
 
 // limitedKeys reads the keys that the condition finds, with `locked` (forUpdate) around

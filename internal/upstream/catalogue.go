@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/price"
@@ -267,6 +268,11 @@ func (c *Catalogue) PassRates(attempt Attempt, model string, at time.Time) (*pri
 // Simulator tells whether the simulator can be what serves the model.
 func (m *Model) Simulator() bool {
 	return slices.ContainsFunc(m.targets, func(target Target) bool { return target.Provider.Simulator })
+}
+
+// Promised tells whether a provider of the model has the data policy that is required.
+func (m *Model) Promised(required preferences.DataPolicy) bool {
+	return slices.ContainsFunc(m.targets, func(target Target) bool { return target.Provider.DataPolicy.Satisfies(required) })
 }
 
 // Reasons tells whether the model can generate reasoning that is billed and that the

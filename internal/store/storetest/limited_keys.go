@@ -19,6 +19,7 @@ type Limiting interface {
 	Store
 	CreateLimitedKey(context.Context, *store.LimitedKey) error
 	EditKey(context.Context, string, func(*store.LimitedKey) error) (*store.LimitedKey, error)
+	LimitedKey(context.Context, string) (*store.LimitedKey, *auth.Account, error)
 	ListLimitedKeys(context.Context, string) ([]*store.LimitedKey, error)
 }
 
@@ -72,6 +73,13 @@ func RunLimitedKeys(t *testing.T, s Limiting) {
 	list, err := s.ListLimitedKeys(ctx, customer.AccountID)
 	if err != nil || len(list) != 2 || list[0].ID != customer.KeyID || list[0].Limit != nil || !reflect.DeepEqual(list[1], &want) {
 		t.Fatalf("ListLimitedKeys = %v, %v", list, err)
+	}
+
+	if got, account, err := s.LimitedKey(ctx, key.ID); err != nil || !reflect.DeepEqual(got, &want) || account.ID != customer.AccountID {
+		t.Errorf("LimitedKey = %+v, %v", got, err)
+	}
+	if _, _, err := s.LimitedKey(ctx, NewID()); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an unknown key: %v", err)
 	}
 
 	// Of what is not to be changed nothing changes.
