@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -62,10 +63,10 @@ func (m runtimeMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(silentMetric, up)
 	counter(eventsMetric, m.runtime.notices.dropped.Load())
-	for _, provider := range m.runtime.health.Figures() {
-		gauge(inFlightMetric, provider.InFlight, provider.Provider)
-		gauge(queueMetric, provider.Waiting, provider.Provider)
-		gauge(coolingMetric, provider.CoolDowns, provider.Provider)
+	for name, provider := range standingOf(m.runtime.health.View()) {
+		gauge(inFlightMetric, provider.inFlight, name)
+		gauge(queueMetric, provider.waiting, name)
+		gauge(coolingMetric, provider.coolDowns, name)
 	}
 	for doubt := usage.DoubtNone + 1; int(doubt) < len(usage.Doubts); doubt++ {
 		counter(doubtsMetric, m.runtime.doubts.count[doubt].Load(), doubt.String())
@@ -74,6 +75,31 @@ func (m runtimeMetrics) Collect(to chan<- prometheus.Metric) {
 		counter(overrunsMetric, m.runtime.overruns.paid[i].Load(), name, "account")
 		counter(overrunsMetric, m.runtime.overruns.short[i].Load(), name, "operator")
 	}
+}
+
+// providerStanding is how a provider does now.
+type providerStanding struct{ inFlight, waiting, coolDowns int64 }
+
+// standingOf sums up what is known of each provider.
+func standingOf(view upstream.View) map[string]providerStanding {
+	byName := make(map[string]providerStanding)
+	for _, key := range view.Keys {
+		sum := byName[key.Provider]
+		sum.inFlight += key.Running
+		sum.waiting += key.Waiting
+		if key.Refused {
+			sum.coolDowns++
+		}
+		byName[key.Provider] = sum
+	}
+	for _, coolDown := range view.CoolDowns {
+		if !coolDown.Recovered {
+			sum := byName[coolDown.Provider]
+			sum.coolDowns++
+			byName[coolDown.Provider] = sum
+		}
+	}
+	return byName
 }
 
 // Interface guards

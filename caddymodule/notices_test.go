@@ -11,7 +11,6 @@ import (
 
 	"github.com/faregate/faregate/internal/simulator"
 	"github.com/faregate/faregate/internal/store"
-	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
 )
 
@@ -125,13 +124,17 @@ func TestAProviderThatFailsIsTold(t *testing.T) {
 	}
 	mustCool := func(want int64) {
 		t.Helper()
-		for _, figures := range g.theRuntime().health.Figures() {
-			expected := upstream.Figures{Provider: figures.Provider}
-			if figures.Provider == "openai" {
-				expected.CoolDowns = want
+		standing := standingOf(g.theRuntime().health.View())
+		if len(standing) != 3 {
+			t.Errorf("%d providers", len(standing))
+		}
+		for name, got := range standing {
+			expected := providerStanding{}
+			if name == "openai" {
+				expected.coolDowns = want
 			}
-			if figures != expected {
-				t.Errorf("figures %+v, want %+v", figures, expected)
+			if got != expected {
+				t.Errorf("%s: %+v, want %+v", name, got, expected)
 			}
 		}
 	}
