@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,6 +31,20 @@ func TestGeminiModelsAnswerOpenAISDKs(t *testing.T) {
 			t.Fatalf("%s: %d %s", path, got.status, got.body)
 		}
 	}
+	// Its usage comes with the last choice, and in each chunk.
+	chunk := func(delta, finish string, output int) string {
+		return `data: {"choices":[{"delta":` + delta + `,"finish_reason":` + finish + `,"index":0}],"created":1,"id":"x","model":"gemini-2.5-flash","object":"chat.completion.chunk",` +
+			`"usage":{"completion_tokens":` + strconv.Itoa(output) + `,"prompt_tokens":66,"total_tokens":` + strconv.Itoa(94+output) + `}}` + "\n\n"
+	}
+	stream := chunk(`{"content":"The current time","role":"assistant"}`, "null", 3) + chunk(`{"content":" is Noon.","role":"assistant"}`, `"stop"`, 6) + "data: [DONE]\n\n"
+	for _, more := range []string{`,"stream":true`, `,"stream":true,"stream_options":{"include_usage":true}`} {
+		g.provider.Add(simulator.Step{Response: simulator.Response{Status: 200, Body: []byte(stream), ContentType: "text/event-stream"}})
+		got := g.callWith(compatibleChat, geminiChat(more), bearer(g.secret))
+		text := string(got.body)
+		if got.status != http.StatusOK || !strings.HasSuffix(text, "data: [DONE]\n\n") || strings.Count(text, `"choices":[{`) != 2 || strings.Contains(more, "include") && text != stream {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
 	got := g.callWith(compatibleChat, geminiChat(`,"stream":true`), bearer(g.secret))
 	if got.status != http.StatusOK || !strings.HasSuffix(string(got.body), "data: [DONE]\n\n") {
 		t.Fatalf("%d %s", got.status, got.body)
@@ -39,12 +54,12 @@ func TestGeminiModelsAnswerOpenAISDKs(t *testing.T) {
 			t.Errorf("the provider was asked at %s with %v", request.RequestURI, request.Header)
 		}
 	}
-	records := g.records(3)
+	records := g.records(5)
 	for i, record := range records {
 		if record.Operation != "chat" || record.Dialect != "openai" || record.Provider != "google" || record.Basis != metering.BasisMeasured {
 			t.Errorf("record %+v", record)
 		}
-		if u := record.Usage; i < 2 && (u.InputTotal != 66 || u.OutputTotal != 34 || u.Reasoning != 28) {
+		if u := record.Usage; i < 4 && (u.InputTotal != 66 || u.OutputTotal != 34 || u.Reasoning != 28) {
 			t.Errorf("usage %+v", u)
 		}
 	}
