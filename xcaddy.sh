@@ -97,15 +97,16 @@ install_for_tests() {
 	node=${node#v}
 	((${node%%.*} >= NODE_MINIMUM)) || fail "node $node is too old for the official SDKs; $NODE_MINIMUM or newer is needed"
 
-	npm_packages internal/e2e "the official SDKs and the AI SDK"
+	npm_packages internal/e2e "the official SDKs and the AI SDK" ci
 }
 
 # npm_packages installs what a lock file pins. node_modules keeps a copy of the
 # lock file that it was installed from.
-npm_packages() { # directory description
+npm_packages() { # directory description command
 	cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock" && return
 	say "npm: $2 at their pinned versions, into $1/node_modules"
-	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+	# shellcheck disable=SC2086 # the command may have an option
+	(cd "$1" && npm $3 --ignore-scripts --no-audit --no-fund --loglevel=error)
 	cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
 }
 
@@ -113,7 +114,8 @@ npm_packages() { # directory description
 test_tools() {
 	local home=internal/e2e/tools
 	install_for_tests
-	npm_packages "$home" "the command-line tools"
+	# Not ci, which wants opencode's programs for all other systems in the lock file.
+	npm_packages "$home" "the command-line tools" "install --no-save"
 	# Their programs came with the packages; these scripts only put them in place.
 	(cd "$home/node_modules/@anthropic-ai/claude-code" && node install.cjs)
 	(cd "$home/node_modules/opencode-ai" && node postinstall.mjs)
