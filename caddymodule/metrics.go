@@ -74,27 +74,27 @@ func (m *metrics) register(registry *prometheus.Registry, rt *runtime) error {
 	return nil
 }
 
-// settled counts a request.
-func (m *metrics) settled(record *metering.Record, took time.Duration) {
+// settled counts a request of a model by the name that the catalogue lists.
+func (m *metrics) settled(record *metering.Record, model string, took time.Duration) {
 	m.settlement.Observe(took.Seconds())
-	of := m.series.get(called{record.Operation, record.ModelRequested, record.Provider}, func() *series {
+	of := m.series.get(called{record.Operation, model, record.Provider}, func() *series {
 		return &series{
 			duration:   m.duration.WithLabelValues(record.Operation, record.Provider),
 			firstToken: m.firstToken.WithLabelValues(record.Operation, record.Provider),
 		}
 	})
 	of.requests.get(ended{record.Status, record.Basis}, func() prometheus.Counter {
-		return m.requests.WithLabelValues(record.Operation, record.ModelRequested, record.Provider, string(record.Status), string(record.Basis))
+		return m.requests.WithLabelValues(record.Operation, model, record.Provider, string(record.Status), string(record.Basis))
 	}).Inc()
 	of.duration.Observe(record.Duration.Seconds())
 	if record.TimeToFirstToken > 0 {
 		of.firstToken.Observe(record.TimeToFirstToken.Seconds())
 	}
 	if record.Cost > 0 {
-		of.cost.add(m.cost, inDollars(record.Cost), record.ModelRequested, record.Provider)
+		of.cost.add(m.cost, inDollars(record.Cost), model, record.Provider)
 	}
 	if record.Shortfall > 0 {
-		of.shortfall.add(m.shortfall, inDollars(record.Shortfall), record.ModelRequested, record.Provider)
+		of.shortfall.add(m.shortfall, inDollars(record.Shortfall), model, record.Provider)
 	}
 	u := &record.Usage
 	for class, count := range [classCount]int64{
@@ -107,7 +107,7 @@ func (m *metrics) settled(record *metering.Record, took time.Duration) {
 		classOutputMedia: u.OutputAudio + u.OutputImage + u.OutputVideo,
 	} {
 		if count > 0 {
-			of.tokens[class].add(m.tokens, float64(count), record.ModelRequested, record.Provider, classNames[class])
+			of.tokens[class].add(m.tokens, float64(count), model, record.Provider, classNames[class])
 		}
 	}
 }

@@ -129,7 +129,28 @@ func BenchmarkARequestIsCounted(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			m.settled(record, time.Millisecond)
+			m.settled(record, "gpt-5", time.Millisecond)
 		}
 	})
+}
+
+// Callers can make up the dates of models, but no series of their own with them.
+func TestMadeUpDatesMakeNoSeries(t *testing.T) {
+	g := startGateway(t, gatewayOptions{site: metricsSite, extra: `
+		model cheap-* {
+			to openai/*
+			price input 1 output 1
+		}`})
+	for _, name := range []string{"gpt-4.1-mini-2025-04-14", "gpt-4.1-mini-2025-04-15", "cheap-one", "cheap-two"} {
+		got := g.call(chatJSON.path, strings.Replace(chatJSON.body, "gpt-4.1-mini", name, 1))
+		if got.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	listed := regexp.MustCompile(`model="([^"]*)"`)
+	for series := range g.scraped() {
+		if found := listed.FindStringSubmatch(series); found != nil && (strings.Contains(found[1], "2025-04") || strings.HasPrefix(found[1], "cheap-") && found[1] != "cheap-*") {
+			t.Errorf("a series of the caller's own: %s", series)
+		}
+	}
 }

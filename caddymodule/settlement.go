@@ -132,7 +132,7 @@ func (s *settlement) settle(a answer) error {
 	if s.span != nil {
 		traceRecord(s.span, &s.record)
 	}
-	measured.settled(&s.record, took)
+	measured.settled(&s.record, s.model.Listed, took)
 	s.runtime.spending.settled(s.record.AccountID, s.record.Cost-s.record.Shortfall)
 	if err == nil && s.record.Cost > held {
 		s.alarm(held, s.feature(held, cost))

@@ -128,7 +128,7 @@ func (c *Catalogue) resolveMany(alias Alias) *Model {
 // resolve makes the model of a name that an alias stands for; nil if it has no price.
 func (c *Catalogue) resolve(alias Alias, name string) *Model {
 	rest := strings.TrimPrefix(name, strings.TrimSuffix(alias.Name, anything))
-	model := &Model{Name: name, Owner: alias.Targets[0].Provider.Name, book: c.book, fixed: alias.Rates, stated: alias.Limits}
+	model := &Model{Name: name, Listed: alias.Name, Owner: alias.Targets[0].Provider.Name, book: c.book, fixed: alias.Rates, stated: alias.Limits}
 	for _, target := range alias.Targets {
 		if target.pattern != "" {
 			target.Model, target.callers = strings.TrimSuffix(target.pattern, anything)+rest, true

@@ -11,7 +11,7 @@ import (
 )
 
 // largeCatalogue has 1,000 models, each served with 50 keys of 5 providers.
-func largeCatalogue(b *testing.B) (*Selector, []*Model) {
+func largeCatalogue(b testing.TB) (*Selector, []*Model) {
 	b.Helper()
 	var providers []*Provider
 	for i := range 5 {

@@ -83,6 +83,9 @@ type servedName struct {
 // Model is a name that clients may call, and its price.
 type Model struct {
 	Name string
+	// Listed is the name under which it counts in metrics: of a dated name, which callers can
+	// make up, the model's, and of one that a pattern stands for, the pattern.
+	Listed string
 	// Owner is the provider that stands for the model in lists.
 	Owner string
 	// Limits are the operator's or those of the first target.
@@ -154,7 +157,7 @@ func (m *Model) goesTo(target Target) bool {
 
 func (c *Catalogue) priced(name string, entry *price.Model, target Target) *Model {
 	return &Model{
-		Name: name, Owner: target.Provider.Name, Limits: limitsOf(entry),
+		Name: name, Listed: name, Owner: target.Provider.Name, Limits: limitsOf(entry),
 		targets: []Target{target}, book: c.book, entry: entry, version: c.book.Version(),
 	}
 }
@@ -198,6 +201,7 @@ func (c *Catalogue) search(name string) (*Model, error) {
 			continue
 		}
 		found = c.priced(name, entry, target)
+		found.Listed = entry.Name
 		if configured := c.models[entry.Name]; configured != nil && configured.fixed != nil && configured.entry == entry {
 			found.fixed, found.version = configured.fixed, configured.version
 		}

@@ -314,3 +314,28 @@ func TestAttemptsAreBoundedInNumberAndTime(t *testing.T) {
 		}
 	}
 }
+
+// The benchmark measures it; this keeps it so.
+func TestPlansAllocateNothingButThemselves(t *testing.T) {
+	selector, models := largeCatalogue(t)
+	i := uint64(0)
+	for name, request := range map[string]Request{
+		"weights": {Dialect: dialect.OpenAI}, "affinity": {Dialect: dialect.OpenAI, Affinity: 7},
+		"preferences": {Dialect: dialect.OpenAI, Preferences: preferences.Providers{Order: []string{"house-3"}, Ignore: []string{"house-1"}}},
+	} {
+		if n := testing.AllocsPerRun(1000, func() {
+			i++
+			plan, err := selector.Plan(models[mix(i)%1000], request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			call, err := plan.Begin(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			call.Done(Outcome{Result: Succeeded})
+		}); n > 1 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
