@@ -104,6 +104,9 @@ var faultsOfAttempts = []fault{
 	{name: "silent", document: true, stream: true, stalls: 10 * time.Minute, code: dialect.CodeProviderTimedOut, response: func(*pattern) simulator.Response {
 		return simulator.Response{Pauses: []simulator.Pause{{At: simulator.BeforeHeader}}}
 	}},
+	{name: "silent after the header", document: true, stalls: 10 * time.Minute, code: dialect.CodeProviderTimedOut, response: func(*pattern) simulator.Response {
+		return simulator.Response{Pauses: []simulator.Pause{{At: 0}}}
+	}},
 	{name: "a page in place of an answer", document: true, stream: true, status: 502, code: dialect.CodeProviderDown, response: func(*pattern) simulator.Response {
 		return simulator.Response{Body: []byte("<html>Sign in</html>"), ContentType: "text/html"}
 	}},

@@ -129,7 +129,7 @@ func BenchmarkARequestIsCounted(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			m.settled(record, "gpt-5", time.Millisecond)
+			m.settled(record, record.ModelRequested, time.Millisecond)
 		}
 	})
 }
