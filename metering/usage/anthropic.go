@@ -164,11 +164,10 @@ func (m *messages) value(f field, k kind, text []byte) {
 	case messageErrorWord:
 		m.errorKind = m.errorKind.refine(text)
 	default:
-		m.doubtCount(k, text)
-		if m.inPass {
-			m.pass.counts.set(f, count(text))
+		if n := m.judged(k, text); m.inPass {
+			m.pass.counts.set(f, n)
 		} else {
-			m.counts.set(f, count(text))
+			m.counts.set(f, n)
 		}
 	}
 }

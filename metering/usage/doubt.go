@@ -23,16 +23,18 @@ func (d Doubt) String() string { return Doubts[d] }
 // absurdCount is a thousand times what the largest models read.
 const absurdCount = 1 << 30
 
-// doubtCount judges a count of tokens or of calls.
-func (o *outcome) doubtCount(k kind, text []byte) {
+// judged reads a count of tokens or of calls, and judges it.
+func (o *outcome) judged(k kind, text []byte) int64 {
+	n := count(text)
 	switch {
 	case k != kindNumber:
 		o.doubted(DoubtNoNumber)
 	case len(text) > 0 && text[0] == '-':
 		o.doubted(DoubtNegative)
-	case count(text) > absurdCount:
+	case n > absurdCount:
 		o.doubted(DoubtAbsurd)
 	}
+	return n
 }
 
 func (o *outcome) doubted(d Doubt) { o.doubt = max(o.doubt, d) }

@@ -206,11 +206,9 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	case geminiModality:
 		g.modality = modalityOf(enumeration(geminiModalities, k, text))
 	case geminiSum:
-		g.doubtCount(k, text)
-		g.sum = count(text)
+		g.sum = g.judged(k, text)
 	case geminiTokens:
-		g.doubtCount(k, text)
-		g.tokens = count(text)
+		g.tokens = g.judged(k, text)
 	case geminiError:
 		if k == kindString {
 			g.fail()
@@ -222,9 +220,8 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	case geminiCharacters:
 		g.embedded.characters = count(text)
 	default:
-		g.doubtCount(k, text)
 		g.some = true
-		g.counts.set(f, count(text))
+		g.counts.set(f, g.judged(k, text))
 	}
 }
 

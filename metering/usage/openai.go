@@ -114,7 +114,7 @@ func (o *openAI) value(f field, k kind, text []byte) {
 		switch f {
 		case countCost, countTicks, countMarketCost, countSeconds:
 		default:
-			o.doubtCount(k, text)
+			o.judged(k, text)
 		}
 		o.counts.set(f, text)
 	}

@@ -13,6 +13,7 @@ type responses struct {
 	delta          tokens.Text
 	status, reason string
 	alone          responseItem   // the item that it is about
+	hasAlone, told bool           // it has one, and says something of tools
 	list           responseOutput // the list of its output
 	listed         bool
 	toolUse        responseTools
@@ -56,14 +57,14 @@ func (r *responses) end(f field) {
 		r.list.add(&r.item)
 		r.content = r.content || r.item.shows()
 	case responseAlone:
-		r.alone = r.item
+		r.alone, r.hasAlone = r.item, true
 		r.content = r.content || r.item.shows()
 	case responseTool:
 		if r.toolKind == "image_generation" && r.toolName != "" {
 			r.imageModel = r.toolName
 		}
 	case responseImages:
-		r.toolUse.images = r.counts
+		r.toolUse.images, r.told = r.counts, true
 	default:
 		r.openAI.end(f)
 	}
@@ -95,7 +96,7 @@ func (r *responses) value(f field, k kind, text []byte) {
 	case responseContainer:
 		r.item.container = fingerprint(text)
 	case responseSearches:
-		r.toolUse.searches, r.toolUse.told = count(text), true
+		r.toolUse.searches, r.toolUse.told, r.told = count(text), true, true
 	case responseToolKind:
 		setName(&r.toolKind, text)
 	case responseToolModel:
@@ -144,7 +145,7 @@ func (r *responses) endDocument(whole bool) {
 		r.reasoned = r.reasoned || r.list.thought
 	}
 	// What used no tools of the provider's says zero.
-	if whole && (r.toolUse != responseTools{}) {
+	if whole && r.told && r.toolUse != (responseTools{}) {
 		r.tools = r.toolUse
 	}
 	if !r.typed || r.event == eventTerminal || r.event == eventFailed {
@@ -152,8 +153,8 @@ func (r *responses) endDocument(whole bool) {
 	}
 	r.commit(whole)
 	r.event, r.typed, r.delta = eventOther, false, tokens.Text{}
-	if r.listed || r.status != "" || r.alone != (responseItem{}) || r.toolUse != (responseTools{}) {
-		r.alone, r.listed, r.toolUse = responseItem{}, false, responseTools{}
+	if r.listed || r.status != "" || r.hasAlone || r.told {
+		r.alone, r.hasAlone, r.listed, r.toolUse, r.told = responseItem{}, false, false, responseTools{}, false
 		r.status, r.reason = "", ""
 	}
 }
