@@ -132,7 +132,7 @@ func (p *provider) serve(opened net.Conn) {
 		}
 		p.served.Add(1)
 		for i, piece := range answer.pieces {
-			if i > 0 && answer.pace > 0 {
+			if i > 1 && answer.pace > 0 { // the first text comes with the beginning, as from OpenAI
 				time.Sleep(answer.pace)
 			}
 			if _, err := opened.Write(piece); err != nil {
@@ -166,7 +166,7 @@ func (p *provider) handler(header http.Header) http.Handler {
 		w.Header().Set("Content-Type", answer.contentType)
 		flush := http.NewResponseController(w).Flush
 		for i, event := range answer.events {
-			if i > 0 && answer.pace > 0 {
+			if i > 1 && answer.pace > 0 {
 				time.Sleep(answer.pace)
 			}
 			if _, err := w.Write(event); err != nil {

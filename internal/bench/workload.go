@@ -77,14 +77,14 @@ func workloadOf(name, dialect, kind string, prompt string, events int, pace time
 func workloads() []*workload {
 	small, streaming := prose(700), prose(700)
 	list := []*workload{
-		workloadOf("small JSON", "openai", "json", small, 0, 0, 32, 5000),
-		workloadOf("small JSON, anthropic", "anthropic", "json", small, 0, 0, 32, 5000),
-		workloadOf("small JSON, google", "google", "json", small, 0, 0, 32, 5000),
-		workloadOf("200 KB prompt", "openai", "json", prose(200<<10), 0, 0, 8, 1500),
+		workloadOf("small JSON", "openai", "json", small, 0, 0, 64, 5000),
+		workloadOf("small JSON, anthropic", "anthropic", "json", small, 0, 0, 64, 5000),
+		workloadOf("small JSON, google", "google", "json", small, 0, 0, 64, 5000),
+		workloadOf("200 KB prompt", "openai", "json", prose(200<<10), 0, 0, 16, 1500),
 		workloadOf("2 MB prompt with an image", "openai", "json", picture(2<<20), 0, 0, 4, 100),
-		workloadOf("100-event stream", "openai", "stream", streaming, 100, 0, 16, 1500),
-		workloadOf("100-event stream, anthropic", "anthropic", "stream", streaming, 100, 0, 16, 1500),
-		workloadOf("100-event stream, google", "google", "stream", streaming, 100, 0, 16, 1500),
+		workloadOf("100-event stream", "openai", "stream", streaming, 100, 0, 32, 1500),
+		workloadOf("100-event stream, anthropic", "anthropic", "stream", streaming, 100, 0, 32, 1500),
+		workloadOf("100-event stream, google", "google", "stream", streaming, 100, 0, 32, 1500),
 		workloadOf("500 streams at 20 ms", "openai", "paced", streaming, 100, 20*time.Millisecond, 500, 0),
 		workloadOf("5,000 streams at 20 ms", "openai", "paced", streaming, 100, 20*time.Millisecond, 5000, 0),
 	}
