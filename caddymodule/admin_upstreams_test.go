@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,12 +13,7 @@ import (
 // onAdmin makes Caddy's admin interface listen, and returns its address.
 func (g *gateway) onAdmin() string {
 	g.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := freeAddress(g.t)
 	g.config = strings.Replace(g.config, "admin off", "admin "+address, 1)
 	return "http://" + address
 }

@@ -215,7 +215,7 @@ func TestNothingPrivateIsKeptOfAnyOperation(t *testing.T) {
 			t.Setenv("TMPDIR", temporary)
 			outputs := redirectOutputs(t, temporary)
 			defer outputs()
-			admin := freePort(t)
+			admin := freeAddress(t)
 			g := newGateway(t, gatewayOptions{store: address, site: probedSite, credit: "1000", global: "debug\n\tmetrics {\n\t\tper_host\n\t}"})
 			g.config = strings.Replace(g.config, "admin off", "admin "+admin, 1)
 			if served != "" {
@@ -424,14 +424,4 @@ func dumpTables(t *testing.T, address string) []byte {
 		t.Errorf("the tables are not there: %d bytes", dump.Len())
 	}
 	return dump.Bytes()
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -252,12 +251,7 @@ var dialectsOfStages = [...]string{"openai", "anthropic", "google"}
 
 func newMatrix(t *testing.T) *matrix {
 	m := &matrix{timers: &timersByHand{live: make(map[*timerByHand]bool)}}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := "http://" + listener.Addr().String()
-	listener.Close()
+	dead := "http://" + freeAddress(t)
 	var configuration strings.Builder
 	provider := func(stage, url string) {
 		for _, spoken := range dialectsOfStages {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/internal/freeaddress"
 	"github.com/faregate/faregate/internal/simulator"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering"
@@ -92,14 +92,7 @@ func newGateway(t *testing.T, o gatewayOptions) *gateway {
 	}
 	t.Cleanup(func() { _ = g.provider.Close(testContext(t)) })
 	g.openStore(o)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.url = "http://" + listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	g.url = "http://" + freeAddress(t)
 	keyFile := filepath.Join(g.directory, "provider-key")
 	if err := os.WriteFile(keyFile, []byte(providerKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -314,4 +307,14 @@ func (g *gateway) verify() {
 	for _, difference := range report.Differences {
 		g.t.Errorf("ledger: %v", difference)
 	}
+}
+
+// freeAddress is where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	address, err := freeaddress.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

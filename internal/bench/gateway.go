@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/faregate/faregate/internal/freeaddress"
 )
 
 const (
@@ -147,12 +148,11 @@ func (s *site) start(ctx context.Context, name, options string, serve func(addre
 func freeAddresses(count int) ([]string, error) {
 	var addresses []string
 	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := freeaddress.Find()
 		if err != nil {
 			return nil, err
 		}
-		defer listener.Close() // all at the end, or the same one would come twice
-		addresses = append(addresses, listener.Addr().String())
+		addresses = append(addresses, address)
 	}
 	return addresses, nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faregate/faregate/internal/freeaddress"
 	"github.com/faregate/faregate/internal/simulator"
 )
 
@@ -255,14 +256,11 @@ func (g *gateway) send(method, path, body string, header ...string) (status int,
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeaddress.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().String()
+	return address
 }
 
 // deadline is a context that ends after patience; cleanups may use it too.

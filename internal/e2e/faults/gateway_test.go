@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/faregate/faregate/internal/freeaddress"
 )
 
 // gateway is a caddy in a process of its own.
@@ -28,11 +29,10 @@ type gateway struct {
 // newGateway makes a gateway's configuration; start starts it.
 func (f *fleet) newGateway(grace string) *gateway {
 	f.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeaddress.Find()
 	must(f.t, err)
 	f.gateways++
-	g := &gateway{fleet: f, url: "http://" + listener.Addr().String(), files: filepath.Join(f.directory, fmt.Sprint("gateway-", f.gateways))}
-	must(f.t, listener.Close())
+	g := &gateway{fleet: f, url: "http://" + address, files: filepath.Join(f.directory, fmt.Sprint("gateway-", f.gateways))}
 	must(f.t, os.WriteFile(g.files+".Caddyfile", []byte(f.configuration(g.url, grace)), 0o600))
 	f.t.Cleanup(func() {
 		if g.command != nil {
