@@ -183,8 +183,9 @@ const (
 // ruledGateway is a gateway that follows the rules in front of a test.
 type ruledGateway struct {
 	*gateway
-	r     *ruled
-	calls int
+	r      *ruled
+	calls  int
+	credit metering.Nanos // that was deposited
 }
 
 func (g *ruledGateway) answers(body string, change ...func(*simulator.Response)) {
@@ -224,17 +225,23 @@ func (g *ruledGateway) held(body string, at int64) (*calling, *simulator.Gate, m
 	return call, gate, before - g.available()
 }
 
-// eachRule runs a test in each dialect, with documents and streams.
+// eachRule runs a test in each dialect, with documents and streams, at one gateway and
+// each with a key of its own.
 func eachRule(t *testing.T, o gatewayOptions, test func(t *testing.T, g *ruledGateway)) {
+	o.extra = everyModels
+	shared := startGateway(t, o)
+	g := &ruledGateway{credit: shared.balance()}
 	for _, r := range ruledDialects {
 		t.Run(r.name, func(t *testing.T) {
-			o.extra = everyModels
-			g := &ruledGateway{gateway: startGateway(t, o), r: r}
-			credit := g.balance()
+			own := *shared
+			own.t = t
+			_, own.secret = own.createKey(nil, time.Time{})
+			g.gateway, g.r = &own, r
 			test(t, g)
-			g.settledUp(credit, g.records(g.calls))
 		})
 	}
+	g.gateway = shared
+	g.settledUp(g.credit, g.records(g.calls))
 }
 
 func TestRule1ErrorsWithoutUsageCostNothing(t *testing.T) {
@@ -330,8 +337,10 @@ func TestRule4CountsEachHourAfresh(t *testing.T) {
 // The worst case is held before anything is sent, so that no answer is ended for lack of
 // credit. What a provider reports beyond that is charged as far as there is credit.
 func TestRule5NoAnswerIsEndedForLackOfCredit(t *testing.T) {
-	eachRule(t, gatewayOptions{credit: "0.04"}, func(t *testing.T, g *ruledGateway) {
+	eachRule(t, gatewayOptions{credit: "0"}, func(t *testing.T, g *ruledGateway) {
+		g.deposit("0.04", g.r.name)
 		credit := g.balance()
+		g.credit += credit
 		g.answers(g.r.answer(ruledText, g.r.usage(11, 1_000_000)))
 		got := g.callWith(g.r.path, g.r.request, g.r.header(g.secret))
 		if got.status != http.StatusOK || got.err != nil || string(got.body) != g.r.answer(ruledText, g.r.usage(11, 1_000_000)) {
