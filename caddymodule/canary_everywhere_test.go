@@ -368,7 +368,7 @@ func (g *gateway) everyRefusal(client *http.Client) {
 func (g *gateway) adminTells(address string) map[string][]byte {
 	g.t.Helper()
 	told := make(map[string][]byte)
-	for _, path := range []string{"/config/", "/metrics", "/reverse_proxy/upstreams", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/debug/vars", "/pki/ca/local"} {
+	for _, path := range []string{"/config/", "/metrics", "/reverse_proxy/upstreams", "/faregate/upstreams", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/debug/vars", "/pki/ca/local"} {
 		request, err := http.NewRequestWithContext(testContext(g.t), http.MethodGet, "http://"+address+path, nil)
 		if err != nil {
 			g.t.Fatal(err)
