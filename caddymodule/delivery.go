@@ -19,7 +19,8 @@ import (
 // from it instead and ends the request by the rules of settlement.
 type delivery struct {
 	*caddyhttp.ResponseWriterWrapper
-	now func() time.Time
+	controller *http.ResponseController // of the wrapped one; one for all flushes
+	now        func() time.Time
 	// begin is called before the answer's header goes out, to complete it; may be nil.
 	begin       func(http.Header)
 	status      int
@@ -30,7 +31,11 @@ type delivery struct {
 }
 
 func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
-	return &delivery{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, now: now}
+	return &delivery{
+		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		controller:            http.NewResponseController(w), //nolint:bodyclose // no response
+		now:                   now,
+	}
 }
 
 func (d *delivery) WriteHeader(status int) {
@@ -77,8 +82,7 @@ func (d *delivery) FlushError() error {
 	if d.failed.Load() {
 		return nil
 	}
-	//nolint:bodyclose // a response controller, no response
-	if err := http.NewResponseController(d.ResponseWriterWrapper.ResponseWriter).Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.controller.Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		d.failed.Store(true)
 	}
 	return nil

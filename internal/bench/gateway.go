@@ -57,6 +57,7 @@ func (s *site) url() string {
 func (s *site) bare(ctx context.Context) (*gateway, error) {
 	return s.start(ctx, "bare Caddy", "", func(address string) string {
 		return fmt.Sprintf(`http://%s {
+	bind 127.0.0.1
 	reverse_proxy %s {
 		header_up Host {upstream_hostport}
 		transport http {
@@ -94,7 +95,7 @@ func (s *site) faregate(ctx context.Context) (*gateway, error) {
 	options := fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
 		s.storeLine(), providers.String(), models.String())
 	return s.start(ctx, "Faregate", options, func(address string) string {
-		return fmt.Sprintf("http://%s {\n\tfaregate\n}\n", address)
+		return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\tfaregate\n}\n", address)
 	})
 }
 
@@ -106,7 +107,17 @@ func (s *site) storeLine() string {
 	return "postgres " + s.store
 }
 
+// start starts a gateway, again where another program has taken its port meanwhile.
 func (s *site) start(ctx context.Context, name, options string, serve func(address string) string) (*gateway, error) {
+	for try := 1; ; try++ {
+		g, err := s.startOnce(ctx, name, options, serve)
+		if err == nil || try == 5 || !strings.Contains(err.Error(), "address already in use") {
+			return g, err
+		}
+	}
+}
+
+func (s *site) startOnce(ctx context.Context, name, options string, serve func(address string) string) (*gateway, error) {
 	addresses, err := freeAddresses(2)
 	if err != nil {
 		return nil, err

@@ -104,6 +104,13 @@ func (c *caller) end(err error) {
 	}
 }
 
+// over tells whether a call has failed: then nobody may be left to make more.
+func (l *load) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed != nil
+}
+
 // closed lets the workload's clients call one after another until ctx ends. It returns
 // when all answers under way have come.
 func (l *load) closed(ctx context.Context) {

@@ -37,6 +37,7 @@ type options struct {
 	profiles  string
 	accounts  int
 	clients   int
+	least     int64
 	rate      float64
 	store     string
 	filled    int
@@ -256,7 +257,7 @@ func (o options) plans(w *workload) []plan {
 	span := time.Duration(o.seconds * float64(time.Second))
 	var plans []plan
 	if o.saturated {
-		plans = append(plans, plan{warm: span / 4, measure: span})
+		plans = append(plans, plan{warm: span / 4, measure: span, least: o.least})
 	}
 	if o.rates && w.rate > 0 {
 		plans = append(plans, plan{warm: span / 4, measure: span, rate: w.rate})

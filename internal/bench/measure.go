@@ -35,6 +35,16 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 type plan struct {
 	warm, measure time.Duration
 	rate          float64 // per second; 0: as fast as the clients can
+	// least is how many requests it takes at least, and a quarter of them to warm up.
+	least int64
+}
+
+// await sleeps, and goes on until so many more have been answered, or ctx ends.
+func (l *load) await(ctx context.Context, wait time.Duration, more int64) {
+	before := l.answered.Load()
+	for time.Sleep(wait); l.answered.Load()-before < more && ctx.Err() == nil && !l.over(); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 const (
@@ -66,7 +76,7 @@ func measure(ctx context.Context, g *gateway, w *workload, secrets []string, p p
 	if w.pace > 0 && w.leaveAfter == 0 {
 		p.warm += time.Duration(w.events) * w.pace // until all clients have begun
 	}
-	time.Sleep(p.warm)
+	l.await(ctx, p.warm, p.least/4)
 	answered := l.answered.Load()
 	before, err := g.metrics(ctx, measured...)
 	if err != nil {
@@ -82,7 +92,7 @@ func measure(ctx context.Context, g *gateway, w *workload, secrets []string, p p
 		return nil, l, err
 	}
 	began := time.Now()
-	time.Sleep(p.measure)
+	l.await(ctx, p.measure, p.least)
 	end := time.Now()
 	used, err := cpuTime(g.pid())
 	if err != nil {
