@@ -168,9 +168,11 @@ func dataSource(path string, use purpose) string {
 		// at once when another wrote meanwhile, whatever the timeout.
 		query.Set("_txlock", "immediate")
 		query.Add("_pragma", "journal_mode(WAL)")
-		// A checkpoint makes one commit wait for two more fsyncs and what has changed, so it
-		// shall be rare; the log is written over after it, and 16 MiB of it are soon there.
-		query.Add("_pragma", "wal_autocheckpoint(4000)")
+		// A checkpoint makes one commit wait for two more fsyncs, and for all that has changed:
+		// with SQLite's 1,000 pages that is more than one in a hundred where each writes one
+		// record. 6 MiB of log, which is written over after it, are less than the ballast: on a
+		// full disk the log can still come to its next beginning.
+		query.Add("_pragma", "wal_autocheckpoint(1600)")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
