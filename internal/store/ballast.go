@@ -15,7 +15,7 @@ import (
 
 const (
 	// ballastSize is room for the write-ahead log to grow to where it is used anew
-	// (4 MiB), and for the records of some thousand requests.
+	// (6 MiB, see dataSource), and for the records of a thousand requests.
 	ballastSize = 8 << 20
 	// roomNeeded must be free before the ballast is made, so that making it does not
 	// fill the disk again.
