@@ -306,7 +306,7 @@ func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
 		options = upstream.ProviderOptions{Name: configured.Name, Dialects: []dialect.Dialect{spoken}, OldOutputCap: true}
 	}
 	options.BaseURL, options.Keys, options.Models = address, keys, configured.Models
-	options.Timeouts = configured.Timeouts.forProvider()
+	options.Timeouts = configured.timeouts()
 	options.Private = configured.onPrivateNetwork(address)
 	if options.DataPolicy, err = parseDataPolicy(configured.DataPolicy); err != nil {
 		return nil, err

@@ -257,7 +257,7 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 			}
 			provider.Simulator = true
 		default:
-			if known, err := provider.Timeouts.parse(d); err != nil {
+			if known, err := provider.parseTimeouts(d); err != nil {
 				return err
 			} else if !known {
 				return unknownSubdirective(d, "provider", "dialect, base_url, api_key, models, data_policy, on_disconnect, connect_timeout, first_byte_timeout, idle_timeout, insecure, private or simulator")

@@ -37,14 +37,14 @@ func (t *Timeouts) validate() error {
 	return nil
 }
 
-func (t *Timeouts) forProvider() upstream.Timeouts {
+func (t *Timeouts) timeouts() upstream.Timeouts {
 	return upstream.Timeouts{
 		Connect: time.Duration(t.ConnectTimeout), FirstByte: time.Duration(t.FirstByteTimeout), Idle: time.Duration(t.IdleTimeout),
 	}
 }
 
-// parse reads a line with a time-out; false if it is none.
-func (t *Timeouts) parse(d *caddyfile.Dispenser) (bool, error) {
+// parseTimeouts reads a line with a time-out; false if it is none.
+func (t *Timeouts) parseTimeouts(d *caddyfile.Dispenser) (bool, error) {
 	switch d.Val() {
 	case "connect_timeout":
 		return true, parseTimeout(d, &t.ConnectTimeout)

@@ -250,7 +250,7 @@ func (m *matrix) check(p *pattern, f *fault, position int) {
 			t.Errorf("%s: %s, %s", name, record.Status, record.Basis)
 		}
 	case f.midway:
-		basis := metering.BasisMeasured
+		var basis metering.Basis
 		if cost, basis = p.midwayCharge(model); record.Status != metering.StatusProviderError || record.Basis != basis || record.HTTPStatus != http.StatusOK {
 			t.Errorf("%s: %s, %s, %d", name, record.Status, record.Basis, record.HTTPStatus)
 		}

@@ -445,7 +445,7 @@ func TestWhenAllKeysAreAtTheirRates(t *testing.T) {
 		}
 	}
 	var nobody *UnavailableError
-	if err := begin(); !errors.As(err, &nobody) || nobody.Reason != ErrCoolingDown || nobody.Cause != RateLimited || nobody.RetryAfter != 30*time.Second {
+	if err := begin(); !errors.As(err, &nobody) || !errors.Is(nobody.Reason, ErrCoolingDown) || nobody.Cause != RateLimited || nobody.RetryAfter != 30*time.Second {
 		t.Errorf("%v %+v", err, nobody)
 	}
 	w.now = w.now.Add(30 * time.Second)

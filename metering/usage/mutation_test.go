@@ -2,6 +2,7 @@ package usage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -140,7 +141,7 @@ func mutatedDocument(document []byte, mutate func(jsonValue) string) (string, bo
 	if err != nil {
 		return "", false
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return "", false
 	}
 	return mutate(v), true
