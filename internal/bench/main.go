@@ -260,9 +260,9 @@ func (o options) plans(w *workload) []plan {
 		plans = append(plans, plan{warm: span / 4, measure: span, least: o.least})
 	}
 	if o.rates && w.rate > 0 {
-		plans = append(plans, plan{warm: span / 4, measure: span, rate: w.rate})
-		if w.rate > calm {
-			plans = append(plans, plan{warm: span / 4, measure: span, rate: calm})
+		plans = append(plans, plan{warm: span / 4, measure: span, rate: min(calm, w.rate)})
+		if w.rate > calm { // last, as it may be more than this machine can do
+			plans = append(plans, plan{warm: span / 4, measure: span, rate: w.rate})
 		}
 	}
 	return plans
