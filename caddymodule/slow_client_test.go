@@ -16,7 +16,7 @@ import (
 
 // impatient makes Caddy wait for a client's next byte for a moment only: a minute is its
 // default.
-const impatient = "servers {\n\t\ttimeouts {\n\t\t\tread_body_idle 300ms\n\t\t\twrite_idle 300ms\n\t\t}\n\t}"
+const impatient = "servers {\n\t\ttimeouts {\n\t\t\tread_body_idle 300ms\n\t\t\twrite_idle 1s\n\t\t}\n\t}"
 
 // dial connects to the gateway, with as little room for what is not read as there can be.
 func (g *gateway) dial() net.Conn {
