@@ -136,7 +136,8 @@ func run(ctx context.Context, o options, screen io.Writer) (err error) {
 	return measureAll(ctx, o, only, newTable(screen))
 }
 
-func measureAll(ctx context.Context, o options, only *regexp.Regexp, table *table) error {
+// measureAll goes on with the next workload where one fails, and tells of it at the end.
+func measureAll(ctx context.Context, o options, only *regexp.Regexp, table *table) (err error) {
 	for _, w := range workloads() {
 		if !only.MatchString(w.name) {
 			continue
@@ -147,11 +148,14 @@ func measureAll(ctx context.Context, o options, only *regexp.Regexp, table *tabl
 		if o.rate > 0 && w.rate > 0 {
 			w.rate = o.rate
 		}
-		if err := compare(ctx, o, w, table); err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+		if failed := compare(ctx, o, w, table); failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", w.name, failed))
+		}
+		if ctx.Err() != nil {
+			return err
 		}
 	}
-	return nil
+	return err
 }
 
 // stage is what a workload needs around it: a provider, and books with customers.
