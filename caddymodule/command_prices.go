@@ -20,10 +20,12 @@ type priceJSON struct {
 	Model         string   `json:"model"`
 	Aliases       []string `json:"aliases,omitempty"`
 	ContextLength int64    `json:"context_length,omitempty"`
-	InputLimit    int64    `json:"input_limit,omitempty"`
-	OutputLimit   int64    `json:"output_limit,omitempty"`
-	At            instant  `json:"at"`
-	PriceVersion  string   `json:"price_version"`
+	// InputModalities are the kinds of input that the model takes, where that is known.
+	InputModalities []string `json:"input_modalities,omitempty"`
+	InputLimit      int64    `json:"input_limit,omitempty"`
+	OutputLimit     int64    `json:"output_limit,omitempty"`
+	At              instant  `json:"at"`
+	PriceVersion    string   `json:"price_version"`
 	// Origin is where the price is from. Like Prices it is left out before the first
 	// price begins.
 	Origin *originJSON `json:"origin,omitempty"`
@@ -224,7 +226,7 @@ func modelsNamed(book *price.Book, name string) []*price.Model {
 
 func priceForJSON(book *price.Book, model *price.Model, at time.Time, asked *askedUsage) priceJSON {
 	printed := priceJSON{
-		Provider: model.Provider, Model: model.Name, Aliases: model.Aliases, ContextLength: model.ContextLength,
+		Provider: model.Provider, Model: model.Name, Aliases: model.Aliases, ContextLength: model.ContextLength, InputModalities: model.InputModalities,
 		InputLimit: model.InputLimit, OutputLimit: model.OutputLimit, At: instant(at), PriceVersion: book.Version(),
 		Explanation: model.Explain(at),
 	}

@@ -33,16 +33,35 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 	selector := ex.app.catalogues.selector.Load()
 	request := upstream.Request{
 		Dialect: ex.dialect, Operation: ex.operation.Name, Preferences: preferred, DataPolicy: ex.app.dataPolicy,
-		Affinity: ex.affinity(selector), Context: ex.request.LikelyInput(),
+		Affinity: ex.affinity(selector), Context: ex.request.LikelyInput(), Needs: needs(ex.request.Reach),
 	}
 	plan, err := selector.Plan(model, request)
 	if errors.Is(err, upstream.ErrCapability) {
-		// How long a prompt is, only the provider knows for sure: it is left out while there
-		// is another one, but not refused.
-		request.Context = 0
+		// How long a prompt is, and what a model takes by now, only the provider knows for sure:
+		// it is left out while there is another one, but not refused.
+		request.Context, request.Needs = 0, 0
 		plan, err = selector.Plan(model, request)
 	}
 	return plan, err
+}
+
+// needs are the capabilities that a request asks of a model, as far as that is sure: what
+// cannot be told reaches every kind.
+func needs(reach dialect.Reach) upstream.Capability {
+	if reach.InputAudio && reach.InputImage && reach.InputVideo {
+		return 0
+	}
+	var needed upstream.Capability
+	if reach.InputImage {
+		needed |= upstream.CapabilityImageInput
+	}
+	if reach.InputAudio {
+		needed |= upstream.CapabilityAudioInput
+	}
+	if reach.InputVideo {
+		needed |= upstream.CapabilityVideoInput
+	}
+	return needed
 }
 
 // requiredPolicy is what operator, account and key require of providers.

@@ -8,6 +8,7 @@ const (
 	CapabilityTools Capability = 1 << iota
 	CapabilityImageInput
 	CapabilityAudioInput
+	CapabilityVideoInput
 	CapabilityFileInput
 	CapabilityStructuredOutput // answers that follow a JSON schema
 	CapabilityReasoning

@@ -166,6 +166,21 @@ func limitsOf(entry *price.Model) Limits {
 	return Limits{ContextLength: entry.ContextLength, OutputLimit: entry.OutputLimit}
 }
 
+// lacksAt is what the model is known not to take at a target.
+func (m *Model) lacksAt(target Target) Capability {
+	lacks := target.Lacks
+	entry, ok := m.book.Find(target.Provider.Name, target.Model)
+	if !ok || entry.InputModalities == nil {
+		return lacks
+	}
+	for modality, capability := range map[string]Capability{"image": CapabilityImageInput, "audio": CapabilityAudioInput, "video": CapabilityVideoInput} {
+		if !slices.Contains(entry.InputModalities, modality) {
+			lacks |= capability
+		}
+	}
+	return lacks
+}
+
 // Find returns the model of a name: a name of the catalogue, or a dated or
 // alternative name of one. A price line for a model holds for its dated names too.
 func (c *Catalogue) Find(name string) (*Model, error) {

@@ -214,6 +214,7 @@ func (s *Selector) makeRoutes(model *Model) *routes {
 	slices.SortStableFunc(targets, func(a, b Target) int { return a.tier - b.tier })
 	for i, target := range targets {
 		states := s.states[target.Provider]
+		target.Lacks = model.lacksAt(target)
 		named := routeTarget{Target: target, limits: model.limitsAt(target), first: len(r.candidates)}
 		known := target.Model
 		if entry, ok := s.book.book.Find(target.Provider.Name, target.Model); ok {

@@ -48,6 +48,9 @@ type Model struct {
 	// The limits are in tokens; 0 = unknown. InputLimit is set where it is less
 	// than the context.
 	ContextLength, InputLimit, OutputLimit int64
+	// InputModalities are the kinds of input that the model takes, as in ModelFile; nil =
+	// unknown.
+	InputModalities []string
 	// Reasons tells that the model can generate billed reasoning that the caller
 	// did not explicitly ask for and does not see, so that the visible output of a
 	// broken-off response is not all that it cost.

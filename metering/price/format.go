@@ -38,6 +38,9 @@ type ModelFile struct {
 	ContextLength int64    `json:"context_length,omitzero"` // tokens; absent = unknown
 	InputLimit    int64    `json:"input_limit,omitzero"`    // tokens, where less than the context
 	OutputLimit   int64    `json:"output_limit,omitzero"`   // tokens; absent = unknown
+	// InputModalities are the kinds of input that the model takes: "text", "image",
+	// "audio", "video", "pdf"; absent = unknown.
+	InputModalities []string `json:"input_modalities,omitzero"`
 	// Reasoning says that the model can generate billed reasoning that the caller
 	// did not ask for and does not see.
 	Reasoning bool   `json:"reasoning,omitzero"`

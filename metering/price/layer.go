@@ -154,6 +154,9 @@ func layeredModel(base, file ModelFile) ModelFile {
 	merged.ContextLength = cmp.Or(file.ContextLength, base.ContextLength)
 	merged.InputLimit = cmp.Or(file.InputLimit, base.InputLimit)
 	merged.OutputLimit = cmp.Or(file.OutputLimit, base.OutputLimit)
+	if merged.InputModalities == nil {
+		merged.InputModalities = base.InputModalities
+	}
 	merged.Reasoning = file.Reasoning || base.Reasoning
 	merged.Note = cmp.Or(file.Note, base.Note)
 	return merged

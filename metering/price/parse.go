@@ -116,10 +116,19 @@ func readProvider(place, name string, file ProviderFile, problems *problems) *pr
 	return read
 }
 
+// modalities are the kinds of input that a model may take.
+var modalities = []string{"text", "image", "audio", "video", "pdf"}
+
 func readModel(place string, file ModelFile, problems *problems) *Model {
 	model := &Model{
 		Aliases: file.Aliases, ContextLength: file.ContextLength,
-		InputLimit: file.InputLimit, OutputLimit: file.OutputLimit, Reasons: file.Reasoning, Note: file.Note,
+		InputLimit: file.InputLimit, OutputLimit: file.OutputLimit, InputModalities: file.InputModalities,
+		Reasons: file.Reasoning, Note: file.Note,
+	}
+	for i, modality := range file.InputModalities {
+		if !slices.Contains(modalities, modality) {
+			problems.add(place+"/input_modalities/"+strconv.Itoa(i), "%q is no kind of input; they are %s", modality, strings.Join(modalities, ", "))
+		}
 	}
 	if file.ContextLength < 0 || file.InputLimit < 0 || file.OutputLimit < 0 {
 		problems.add(place, "a limit is negative; leave out what is unknown")

@@ -103,7 +103,7 @@ const laterChecked = "2026-11-23"
 func (s *sources) named() map[string]string {
 	return map[string]string{
 		"genai-prices": fmt.Sprintf("%s %s (%s), %s", s.genai.Source.Package, s.genai.Source.Version, s.genai.Source.Date, s.genai.Source.Licence),
-		"models-dev":   fmt.Sprintf("%s (%s), %s: limits, and models that the others lack", s.modelsDev.Source.Repo, s.modelsDev.Source.Date, s.modelsDev.Source.Licence),
+		"models-dev":   fmt.Sprintf("%s (%s), %s: limits, kinds of input, and models that the others lack", s.modelsDev.Source.Repo, s.modelsDev.Source.Date, s.modelsDev.Source.Licence),
 		"litellm":      fmt.Sprintf("%s (%s), %s: service tiers, audio, limits", s.litellm.Source.Repo, s.litellm.Source.Date, s.litellm.Source.Licence),
 	}
 }
@@ -114,6 +114,7 @@ func (s *sources) finish(provider string, entries map[string]price.ModelFile, wi
 		model := entries[name]
 		limits := s.limitsOf(provider, name, &model, windows[provider+"/"+name])
 		model.ContextLength, model.InputLimit, model.OutputLimit = limits.context, limits.input, limits.output
+		model.InputModalities = s.modalitiesOf(provider, name, model.Aliases)
 		model.Reasoning = reasons(provider, name)
 		model.Note = notes[provider+"/"+name]
 		for i := range model.Periods {

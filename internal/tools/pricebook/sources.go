@@ -72,8 +72,9 @@ func (p *genaiPrice) UnmarshalJSON(data []byte) error {
 }
 
 type modelsDevModel struct {
-	Limit struct{ Context, Input, Output int64 }
-	Cost  map[string]any // by class, and for some lists of tiers
+	Limit      struct{ Context, Input, Output int64 }
+	Modalities struct{ Input []string }
+	Cost       map[string]any // by class, and for some lists of tiers
 }
 
 func readSources(folder fs.FS) (*sources, error) {
