@@ -86,6 +86,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 			b.passed = true
 			return n, nil
 		}
+		b.giveEarly()
 		left := b.exchange.clientLeft()
 		if b.finished || left {
 			b.cut = b.cut || !b.finished
@@ -99,6 +100,17 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		}
 		b.advance(p)
 	}
+}
+
+// giveEarly gives back what readAhead needed, once it is handed over: a stream may be idle
+// for long. pending, which looks into it, is empty.
+func (b *responseBody) giveEarly() {
+	if b.early == nil || b.inFlight != nil { // which is being read into it
+		return
+	}
+	giveBuffer(b.early)
+	giveBuffer(b.kept)
+	b.early, b.kept = nil, nil
 }
 
 // advance reads once from the provider and makes pending what may go on.
