@@ -115,18 +115,18 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		ex.problem = unsettledProblem(body.unsettled).WithRequestID(ex.id)
 		return errorResponse(r, ex.dialect, ex.problem), nil
 	}
-	header := make(http.Header, 8)
-	dialect.CopyResponseHeader(header, response.Header)
-	header[dialect.RequestIDHeader(ex.dialect)] = []string{ex.id}
 	length := response.ContentLength
 	if framing == usage.SSE {
-		header.Del("Content-Length")
+		response.Header.Del("Content-Length")
 		length = -1
 	}
+	shown, header := t.answerHeader(ex)
+	dialect.CopyResponseHeader(header, response.Header)
+	dialect.AddHeader(header, dialect.RequestIDHeader(ex.dialect), ex.id)
 	trailer := body.tellCost(r, header, length)
 	ex.response, ex.providerStatus = body, response.StatusCode
 	return &http.Response{
-		Status: response.Status, StatusCode: response.StatusCode, Header: header,
+		Status: response.Status, StatusCode: response.StatusCode, Header: shown,
 		Proto: response.Proto, ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
 		Body: body, ContentLength: length, Trailer: trailer, Request: r,
 	}, nil

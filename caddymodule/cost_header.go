@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 
+	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
 )
 
@@ -24,7 +25,7 @@ func (b *responseBody) costs(cost metering.Nanos) {
 func (b *responseBody) tellCost(r *http.Request, header http.Header, length int64) http.Header {
 	switch {
 	case b.cost != "":
-		header[costHeader] = []string{b.cost}
+		dialect.AddHeader(header, costHeader, b.cost)
 	case r.ProtoMajor >= 2, r.ProtoAtLeast(1, 1) && length < 0:
 		b.trailer = http.Header{costHeader: nil}
 	}

@@ -115,7 +115,7 @@ func (ex *Exchange) proxyRequest(r *http.Request) *http.Request {
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, "")
 	proxied := r.WithContext(r.Context())
 	proxied.Header = make(http.Header, 4)
-	proxied.RemoteAddr = ""
+	proxied.RemoteAddr = "@" // as of a Unix socket: reverse_proxy looks for no address in it
 	proxied.Body, proxied.ContentLength, proxied.TransferEncoding = http.NoBody, 0, nil
 	proxied.URL = &url.URL{Path: r.URL.Path}
 	proxied.RequestURI = r.URL.Path

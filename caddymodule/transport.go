@@ -22,6 +22,8 @@ import (
 // handlers in the wrong order never make an open relay.
 type Transport struct {
 	app *App
+	// headerUnread tells that reverse_proxy only copies the header of an answer.
+	headerUnread bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -39,12 +41,14 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.app = app
+	t.headerUnread = headerUnread(ctx.Modules())
 	return nil
 }
 
 // RoundTrip makes the attempts. It returns an answer for whatever goes wrong but
 // the client's leaving, as reverse_proxy would write an error to Caddy's log.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer leaveNothingToLog(r)
 	ex := exchangeOf(r.Context())
 	if ex == nil || ex.settlement == nil || ex.plan == nil || ex.used {
 		keepOutOfLogs(r)

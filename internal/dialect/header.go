@@ -81,22 +81,34 @@ func SetCredential(d Dialect, header http.Header, secret string) {
 // gets ours.
 var returned = [...]string{"Content-Type", "Content-Length", "Cache-Control", "Retry-After", "Retry-After-Ms", "X-Should-Retry"}
 
-// CopyResponseHeader fills the header of the answer to a caller with what is on
-// the allow-list of the provider's, and shares the values' slices. Values that are not what
+// CopyResponseHeader adds to the header of the answer to a caller what is on the
+// allow-list of the provider's, and shares the values' slices. Values that are not what
 // the field is for stay behind: at level DEBUG Caddy logs the header of an answer, and a
 // provider may write into it what it likes.
 func CopyResponseHeader(caller, provider http.Header) {
 	for _, name := range returned {
-		if values := provider[name]; len(values) == 1 && plainValue(name, values[0]) {
-			caller[name] = values
+		values := provider[name]
+		switch {
+		case len(values) == 1 && plainValue(name, values[0]):
+			addHeader(caller, name, values)
+		case len(values) > 0 && name == "Content-Type":
+			// What it is may be known where its parameters are not.
+			if kind, _, err := mime.ParseMediaType(values[0]); err == nil && len(kind) <= longestValue {
+				AddHeader(caller, name, kind)
+			}
 		}
 	}
-	if kind := provider.Get("Content-Type"); kind != "" && caller["Content-Type"] == nil {
-		// What it is was known when its parameters were not.
-		if kind, _, err := mime.ParseMediaType(kind); err == nil && len(kind) <= longestValue {
-			caller["Content-Type"] = []string{kind}
-		}
+}
+
+// AddHeader is http.Header.Add for names in canonical form.
+func AddHeader(header http.Header, name, value string) { addHeader(header, name, []string{value}) }
+
+// addHeader shares the values' slice where there are none before.
+func addHeader(header http.Header, name string, values []string) {
+	if before := header[name]; len(before) > 0 {
+		values = append(before[:len(before):len(before)], values...)
 	}
+	header[name] = values
 }
 
 // longestValue bounds the header values that are passed on.
