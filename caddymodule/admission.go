@@ -40,8 +40,8 @@ func (ex *Exchange) admit(address netip.Addr) error {
 		caller.KeyRates.TokensPerMinute, caller.AccountRates.TokensPerMinute, caller.AddressRates.TokensPerMinute)}
 	ex.delivery.begin = ex.tellLimits
 	var err error
-	var refused *limits.RefusedError
-	if ex.admission.granted, err = ex.runtime.limiter.Admit(caller); errors.As(err, &refused) {
+	ex.admission.granted, err = ex.runtime.limiter.Admit(caller)
+	if refused, ok := errors.AsType[*limits.RefusedError](err); ok {
 		ex.admission.ended, ex.admission.last = true, refused.State
 	}
 	return err

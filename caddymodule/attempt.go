@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
-	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -96,12 +94,12 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
 		StripUsage: ex.injectUsage(target.Provider), Profile: target.Profile(), Units: ex.likelyPieces(),
-		Estimator: tokens.For(target.Model, ex.request.Model), LongCache: ex.request.LongCache,
+		Estimator: ex.estimator(target), LongCache: ex.request.LongCache,
 	})
 	if failed := body.begin(); failed != nil {
 		body.discard()
 		if report := body.meter.Report(); ex.clientLeft() {
-			ex.seen = report
+			ex.seen = &report
 		} else {
 			ex.settlement.abandon(report)
 		}
@@ -148,7 +146,7 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	if err != nil {
 		return nil, err
 	}
-	header := make(http.Header, 12)
+	header := make(http.Header, 8)
 	dialect.CopyRequestHeader(ex.dialect, header, ex.header)
 	header["Accept-Encoding"] = identityEncoding
 	if ex.operation.AnswersRaw() {
@@ -188,7 +186,7 @@ var (
 // framingOf tells how an answer of this content type is framed. Only some operations
 // may answer raw, with audio or plain text.
 func framingOf(contentType string, raw bool) (usage.Framing, bool) {
-	mediaType, _, err := mime.ParseMediaType(contentType)
+	mediaType, _, err := dialect.ParseMediaType(contentType)
 	switch {
 	case err != nil:
 		return 0, false

@@ -8,6 +8,10 @@ var bodySizes = [...]int{4 << 10, 32 << 10, 256 << 10, 2 << 20}
 
 var bodyPools [len(bodySizes)]sync.Pool
 
+// bufferBoxes are what buffers are pooled in, without one: a new one for each return
+// would be allocated.
+var bufferBoxes = sync.Pool{New: func() any { return new([]byte) }}
+
 // bufferSize is the capacity of the buffer that takeBuffer returns for a size.
 func bufferSize(size int) int {
 	for _, classSize := range bodySizes {
@@ -21,8 +25,11 @@ func bufferSize(size int) int {
 func takeBuffer(size int) []byte {
 	for class, classSize := range bodySizes {
 		if size <= classSize {
-			if pooled, ok := bodyPools[class].Get().(*[]byte); ok {
-				return (*pooled)[:0]
+			if box, ok := bodyPools[class].Get().(*[]byte); ok {
+				buffer := *box
+				*box = nil
+				bufferBoxes.Put(box)
+				return buffer
 			}
 			return make([]byte, 0, classSize)
 		}
@@ -47,8 +54,9 @@ func giveBuffer(buffer []byte) {
 	clear(buffer)
 	for class, classSize := range bodySizes {
 		if cap(buffer) == classSize {
-			buffer = buffer[:0]
-			bodyPools[class].Put(&buffer)
+			box := bufferBoxes.Get().(*[]byte)
+			*box = buffer[:0]
+			bodyPools[class].Put(box)
 			return
 		}
 	}

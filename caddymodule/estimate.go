@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"time"
 
+	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
@@ -18,6 +19,14 @@ func (s *settlement) estimator(served string) tokens.Estimator {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return tokens.For(served, s.attempt.Model, s.record.ModelRequested)
+}
+
+// estimator counts as the model does that an attempt asks.
+func (ex *Exchange) estimator(target upstream.Attempt) tokens.Estimator {
+	if ex.request.Model == ex.model.Name {
+		return target.Estimator
+	}
+	return tokens.For(target.Model, ex.request.Model)
 }
 
 // estimate is what is charged where no usage was reported.

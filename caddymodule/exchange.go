@@ -47,8 +47,8 @@ type Exchange struct {
 	wanted, granted allowance
 	// response is what the transport returned, to be closed whatever happens.
 	response *responseBody
-	// seen is what the meter had read of an answer that was given up.
-	seen usage.Report
+	// seen is what the meter had read of an answer that was given up; nil if there was none.
+	seen *usage.Report
 	// sent tells whether a provider was given the whole request.
 	sent bool
 	// providerStatus is the status of the provider's answer that is passed on.

@@ -33,7 +33,7 @@ func (e *shortageError) Unwrap() error { return e.InsufficientError }
 // leaves those before it out of the plan.
 func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 	var refusal error
-	var short *shortageError
+	var short *shortageError // the last refusal for want of credit
 	patient := true
 	for _, attempt := range ex.plan.Targets() {
 		wanted, err := ex.admissible(rates, attempt)
@@ -54,11 +54,12 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 		}
 		began := ex.app.now()
 		hold, err := ex.placeFor(rates, wanted, least, patient)
-		if !errors.As(err, &short) {
+		refused, ok := errors.AsType[*shortageError](err)
+		if !ok {
 			return hold, err
 		}
 		ex.plan.LeaveOut(attempt)
-		refusal = err
+		refusal, short = err, refused
 		patient = patient && ex.app.now().Sub(began) < waitedLong
 	}
 	return nil, refusal
@@ -68,15 +69,16 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 // not wait unless nothing is to be had without.
 func (ex *Exchange) placeFor(rates *price.Rates, wanted, least allowance, patient bool) (*ledger.Hold, error) {
 	request := ledger.Request{AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, Amount: wanted.amount}
-	var refused *ledger.InsufficientError
 	ex.wanted, ex.granted = wanted, wanted
 	hold, err := ex.runtime.ledger.Place(ex.client, request)
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*ledger.InsufficientError](err)
+	if !ok {
 		return hold, err
 	}
 	if lower, ok := wanted.within(rates, refused.Available, least.outputCap); ok && lower.amount < wanted.amount {
 		ex.granted, request.Amount = lower, lower.amount
-		if hold, err = ex.runtime.ledger.Place(ex.client, request); !errors.As(err, &refused) {
+		hold, err = ex.runtime.ledger.Place(ex.client, request)
+		if refused, ok = errors.AsType[*ledger.InsufficientError](err); !ok {
 			return hold, err
 		}
 	}
@@ -87,10 +89,10 @@ func (ex *Exchange) placeFor(rates *price.Rates, wanted, least allowance, patien
 	ctx, cancel := ex.whileServing()
 	defer cancel()
 	hold, err = ex.runtime.ledger.Place(ctx, request)
-	switch {
-	case errors.As(err, &refused):
+	if refused, ok = errors.AsType[*ledger.InsufficientError](err); ok {
 		return nil, shortage(refused, wanted, least)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
 	if ex.granted, err = ex.stretch(rates, hold, wanted, least); err != nil {

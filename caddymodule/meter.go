@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -128,13 +129,16 @@ func (ex *Exchange) unanswered() answer {
 	if ex.providerStatus >= 400 {
 		ending = metering.EndedComplete
 	} else if ex.clientLeft() && ex.sent {
-		return answer{ending: metering.EndedByClient, report: ex.seen, input: ex.request.EstimateInput}
+		ending = metering.EndedByClient
 	}
-	status := ex.delivery.status
-	if status == 0 {
-		status = ex.providerStatus
+	a := answer{ending: ending, input: ex.request.EstimateInput}
+	if ex.seen != nil {
+		a.report = *ex.seen
 	}
-	return answer{ending: ending, httpStatus: status, report: ex.seen, input: ex.request.EstimateInput}
+	if ending != metering.EndedByClient {
+		a.httpStatus = cmp.Or(ex.delivery.status, ex.providerStatus)
+	}
+	return a
 }
 
 // Interface guards

@@ -33,7 +33,7 @@ func (ex *Exchange) planFor(model *upstream.Model) (*upstream.Plan, error) {
 	selector := ex.app.catalogues.selector.Load()
 	request := upstream.Request{
 		Dialect: ex.dialect, Operation: ex.operation.Name, Preferences: preferred, DataPolicy: ex.app.dataPolicy,
-		Affinity: ex.affinity(selector), Context: ex.request.LikelyInput(), Needs: needs(ex.request.Reach),
+		Affinity: ex.affinity(selector, model), Context: ex.request.LikelyInput(), Needs: needs(ex.request.Reach),
 	}
 	plan, err := selector.Plan(model, request)
 	if errors.Is(err, upstream.ErrCapability) {
@@ -71,8 +71,12 @@ func (ex *Exchange) requiredPolicy() preferences.DataPolicy {
 
 // affinity is a digest of the conversation that the request goes on with: its requests go
 // to the same provider key, where what they have in common is cached. Nothing of it is
-// kept but the digest, and that while the request lasts.
-func (ex *Exchange) affinity(selector *upstream.Selector) uint64 {
+// kept but the digest, and that while the request lasts. Where there is one key there is
+// nothing to keep together.
+func (ex *Exchange) affinity(selector *upstream.Selector, model *upstream.Model) uint64 {
+	if !selector.HasChoice(model) {
+		return 0
+	}
 	var space [dialect.MaxConversation]byte
 	told := ex.request.AppendConversation(space[:0], ex.header)
 	digest := selector.Affinity(ex.principal.AccountID, told)

@@ -54,12 +54,17 @@ func (n Nanos) String() string {
 	if n < 0 {
 		magnitude, sign = -magnitude, "-"
 	}
-	text := fmt.Sprintf("%s%d.%09d", sign, magnitude/uint64(Dollar), magnitude%uint64(Dollar))
+	var space [32]byte
+	text := strconv.AppendUint(append(space[:0], sign...), magnitude/uint64(Dollar), 10)
+	whole := len(text)
+	// The one in front keeps the zeros, and makes room for the point.
+	text = strconv.AppendUint(text, uint64(Dollar)+magnitude%uint64(Dollar), 10)
+	text[whole] = '.'
 	cut := len(text)
-	for cut > len(text)-7 && text[cut-1] == '0' {
+	for cut > whole+3 && text[cut-1] == '0' {
 		cut--
 	}
-	return text[:cut]
+	return string(text[:cut])
 }
 
 // MarshalText writes what String writes, so that amounts are decimal strings in JSON.

@@ -48,10 +48,10 @@ func unreadable(format string, arguments ...any) error {
 // Parse reads preferences as a header or a key's defaults have them. An
 // empty text prefers nothing. Errors are ErrUnreadable.
 func Parse(text string) (Providers, error) {
-	var p Providers
 	if strings.TrimSpace(text) == "" {
-		return p, nil
+		return Providers{}, nil
 	}
+	var p Providers
 	if len(text) > maxPreferences {
 		return p, unreadable("they are longer than %d bytes", maxPreferences)
 	}

@@ -29,7 +29,7 @@ func (o Operation) CheckContent(header http.Header) error {
 	default:
 		return NewError(CodeContentType).WithMessage("The request has several Content-Type fields. Send one.")
 	}
-	kind, parameters, err := mime.ParseMediaType(values[0])
+	kind, parameters, err := ParseMediaType(values[0])
 	if o.IsForm() {
 		if err != nil || kind != "multipart/form-data" {
 			return notForm()
@@ -51,6 +51,27 @@ func (o Operation) CheckContent(header http.Header) error {
 	}
 	return NewError(CodeContentType)
 }
+
+// ParseMediaType is mime.ParseMediaType, which makes a map for each text that it reads;
+// those that most messages have are known. Nobody may change the parameters.
+func ParseMediaType(text string) (kind string, parameters map[string]string, err error) {
+	switch text {
+	case jsonType, eventType:
+		return text, nil, nil
+	case jsonType + "; charset=utf-8":
+		return jsonType, charsetUTF8, nil
+	case eventType + "; charset=utf-8":
+		return eventType, charsetUTF8, nil
+	}
+	return mime.ParseMediaType(text)
+}
+
+const (
+	jsonType  = "application/json"
+	eventType = "text/event-stream"
+)
+
+var charsetUTF8 = map[string]string{"charset": "utf-8"}
 
 func notForm() *Error {
 	return NewError(CodeContentType).WithMessage("This operation takes a form with a file. Send multipart/form-data, as your SDK does.")

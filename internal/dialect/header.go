@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -93,7 +92,7 @@ func CopyResponseHeader(caller, provider http.Header) {
 			addHeader(caller, name, values)
 		case len(values) > 0 && name == "Content-Type":
 			// What it is may be known where its parameters are not.
-			if kind, _, err := mime.ParseMediaType(values[0]); err == nil && len(kind) <= longestValue {
+			if kind, _, err := ParseMediaType(values[0]); err == nil && len(kind) <= longestValue {
 				AddHeader(caller, name, kind)
 			}
 		}
@@ -121,7 +120,7 @@ func plainValue(name, value string) bool {
 	}
 	switch name {
 	case "Content-Type":
-		_, parameters, err := mime.ParseMediaType(value)
+		_, parameters, err := ParseMediaType(value)
 		for parameter, value := range parameters {
 			if !typeParameters[parameter] || strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(value) > 16 {
 				return false

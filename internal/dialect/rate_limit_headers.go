@@ -59,20 +59,31 @@ func setRateLimit(header http.Header, d Dialect, names [3]string, limit RateLimi
 	if names[0] == "" || limit.Limit <= 0 {
 		return
 	}
-	reset := roundUp(limit.Reset, time.Millisecond).String()
-	if d == Anthropic {
-		// Whole seconds, as the provider sends them, and never too early.
-		at := now.Add(max(limit.Reset, 0)).UTC()
-		if whole := at.Truncate(time.Second); whole != at {
-			at = whole.Add(time.Second)
-		}
-		reset = at.Format(time.RFC3339)
-	}
-	// One list for the three, of which each has its own part.
-	values := []string{strconv.FormatInt(limit.Limit, 10), strconv.FormatInt(max(limit.Remaining, 0), 10), reset}
+	// One text and one list for the three, of which each has its own part: every answer
+	// has them.
+	var space [96]byte
+	text := strconv.AppendInt(space[:0], limit.Limit, 10)
+	first := len(text)
+	text = strconv.AppendInt(text, max(limit.Remaining, 0), 10)
+	second := len(text)
+	text = appendReset(text, d, limit.Reset, now)
+	whole := string(text)
+	values := []string{whole[:first], whole[first:second], whole[second:]}
 	for i, name := range names {
 		header[name] = values[i : i+1 : i+1]
 	}
+}
+
+func appendReset(text []byte, d Dialect, reset time.Duration, now time.Time) []byte {
+	if d != Anthropic {
+		return append(text, roundUp(reset, time.Millisecond).String()...)
+	}
+	// Whole seconds, as the provider sends them, and never too early.
+	at := now.Add(max(reset, 0)).UTC()
+	if whole := at.Truncate(time.Second); whole != at {
+		at = whole.Add(time.Second)
+	}
+	return at.AppendFormat(text, time.RFC3339)
 }
 
 // SetRetryAfter tells a caller when to try again, in whole seconds rounded up, and to

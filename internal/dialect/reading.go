@@ -90,7 +90,8 @@ func (b *reading) string(param string, start, end, length int) (string, *Error) 
 		return "", invalid(param, "must be a string")
 	}
 	if len(value) <= length*6+2 { // an escape is up to six bytes for one
-		if decoded, err := jsontext.AppendUnquote(nil, value); err == nil && len(decoded) <= length {
+		var space [64]byte
+		if decoded, err := jsontext.AppendUnquote(space[:0], value); err == nil && len(decoded) <= length {
 			return string(decoded), nil
 		}
 	}

@@ -42,5 +42,5 @@ func (p *Plan) LeaveOut(attempt Attempt) {
 // attemptAt is an attempt at a target, but for the key.
 func (p *Plan) attemptAt(target *routeTarget) Attempt {
 	spoken, _ := p.spokenTo(target.Provider)
-	return Attempt{Provider: target.Provider, Model: target.Model, Dialect: spoken, Limits: target.limits}
+	return Attempt{Provider: target.Provider, Model: target.Model, Dialect: spoken, Limits: target.limits, Estimator: target.estimator}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
 )
 
@@ -216,6 +217,8 @@ type Attempt struct {
 	Dialect dialect.Dialect
 	// Limits are those that the provider itself keeps to.
 	Limits Limits
+	// Estimator counts as the model does.
+	Estimator tokens.Estimator
 }
 
 // SetCredential puts the key where the provider wants it.

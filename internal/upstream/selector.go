@@ -9,6 +9,7 @@ import (
 
 	"github.com/faregate/faregate/auth/preferences"
 	"github.com/faregate/faregate/internal/dialect"
+	"github.com/faregate/faregate/metering/tokens"
 )
 
 // SelectorOptions configure a Selector. The zero value has good defaults.
@@ -155,6 +156,9 @@ func (s *Selector) Plan(model *Model, request Request) (*Plan, error) {
 	return nil, ErrCapability
 }
 
+// HasChoice tells whether there is more than one key for a model to choose from.
+func (s *Selector) HasChoice(model *Model) bool { return len(s.routesOf(model).candidates) > 1 }
+
 // spokenTo is the dialect that a provider is spoken to in: the caller's if it can be.
 func (p *Plan) spokenTo(provider *Provider) (dialect.Dialect, bool) {
 	if provider.Serves(p.dialect, p.operation) {
@@ -180,6 +184,7 @@ type routes struct {
 type routeTarget struct {
 	Target
 	limits     Limits
+	estimator  tokens.Estimator
 	first, end int // its candidates
 }
 
@@ -215,7 +220,7 @@ func (s *Selector) makeRoutes(model *Model) *routes {
 	for i, target := range targets {
 		states := s.states[target.Provider]
 		target.Lacks = model.lacksAt(target)
-		named := routeTarget{Target: target, limits: model.limitsAt(target), first: len(r.candidates)}
+		named := routeTarget{Target: target, limits: model.limitsAt(target), estimator: tokens.For(target.Model, model.Name), first: len(r.candidates)}
 		known := target.Model
 		if entry, ok := s.book.book.Find(target.Provider.Name, target.Model); ok {
 			// A dated name shares the provider's limits, and its fate, with its model.

@@ -51,6 +51,9 @@ func (s *sheet) forPrompt(tokens int64) *prices {
 // Times is the same rates with everything, units included, multiplied: the
 // price of a price group. It replaces an earlier factor.
 func (r *Rates) Times(group Factor) *Rates {
+	if group == r.group {
+		return r // which nobody changes
+	}
 	multiplied := *r
 	multiplied.group = group
 	return &multiplied

@@ -50,6 +50,8 @@ type Meter struct {
 	fed      bool
 	finished bool
 	err      error
+
+	report Report // where the last one was filled in: it would be allocated each time
 }
 
 // NewMeter returns a Meter for one response.
@@ -153,21 +155,22 @@ func (m *Meter) Err() error { return m.err }
 // Report says what the response said so far.
 func (m *Meter) Report() Report {
 	o := m.outcome
-	r := Report{
+	m.report = Report{
 		Final: m.over(), Complete: m.complete(),
 		Failed: o.failed, ErrorKind: o.errorKind,
 		Content: o.content, Output: o.output, OutputMediaBytes: o.encoded, VisibleReasoning: o.reasoned,
 		Model: o.model, FinishReason: o.finishReason, ServiceTier: o.serviceTier, Speed: o.speed, Geo: o.geo,
 		Err: m.err, Doubt: o.doubt,
 	}
+	r := &m.report
 	if !o.failed {
 		r.ErrorKind = ErrorNone
 	}
-	m.format.fill(&r)
+	m.format.fill(r)
 	if m.options.Format != AnthropicMessages {
 		r.Provisional = r.Reported && !r.Final && m.options.Estimator.Count(nil, &r.Output) > 2*r.Usage.OutputTotal
 	}
-	return r
+	return *r
 }
 
 // over tells whether no more content can follow.
