@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func (f *sqliteFile) backup(ctx context.Context, path string) (err error) {
 			err = errors.Join(err, os.Remove(path))
 		}
 	}()
-	if _, err := f.reader.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+	if err := f.vacuumInto(ctx, path); err != nil {
 		return err
 	}
 	// SQLite does not sync what VACUUM INTO writes.
@@ -47,4 +48,16 @@ func (f *sqliteFile) backup(ctx context.Context, path string) (err error) {
 		return err
 	}
 	return errors.Join(directory.Sync(), directory.Close())
+}
+
+// vacuumInto copies by a connection of its own: SQLite takes the views of those that read
+// (readerViews) for the tables that it copies.
+func (f *sqliteFile) vacuumInto(ctx context.Context, path string) (err error) {
+	copier, err := sql.Open("sqlite", f.source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, copier.Close()) }()
+	_, err = copier.ExecContext(ctx, `VACUUM INTO $1`, path)
+	return err
 }

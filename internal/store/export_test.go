@@ -87,3 +87,35 @@ func planOf(ctx context.Context, tx transaction, query string, values []any) (st
 	}
 	return strings.Join(lines, "\n"), found.Err()
 }
+
+// Pending is how many settled records are not posted, in SQLite.
+func (s *Store) Pending(ctx context.Context) (count int, err error) {
+	err = s.db.(*sqliteFile).reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM usage_pending`).Scan(&count)
+	return count, err
+}
+
+// PostingPlans tells how SQLite carries out each statement of a posting, and ReaderPlan
+// how it finds the records of a filter among those that are posted and those that are not.
+func (s *Store) PostingPlans(ctx context.Context) (plans []string, err error) {
+	err = s.db.write(ctx, func(tx transaction) error {
+		for _, post := range posting {
+			plan, err := planOf(ctx, tx, `EXPLAIN QUERY PLAN `+post.statement, nil)
+			if err != nil {
+				return err
+			}
+			plans = append(plans, plan)
+		}
+		return nil
+	})
+	return plans, err
+}
+
+// ReaderPlan is described with PostingPlans.
+func (s *Store) ReaderPlan(ctx context.Context, filter Filter, after *metering.Record) (plan string, err error) {
+	query, values := filter.pageQuery(after)
+	err = s.db.view(ctx, func(tx transaction) error {
+		plan, err = planOf(ctx, tx, `EXPLAIN QUERY PLAN `+query, values)
+		return err
+	})
+	return plan, err
+}

@@ -10,20 +10,29 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
 	library "modernc.org/sqlite/lib"
 )
 
+// closeLimit bounds the wait for others who write, when a store is closed.
+const closeLimit = 5 * time.Second
+
 // sqliteFile is a store in one file.
 type sqliteFile struct {
-	path  string
-	clock func() time.Time
+	path   string
+	source string // the driver's name of the file for reading
+	clock  func() time.Time
 	// SQLite has one writer at a time: our own writers queue for one connection
 	// instead of polling for the file's lock.
 	writer *sql.DB
 	reader *sql.DB
+	// changes counts what was written otherwise than by settling. It is counted by who has
+	// the writer's connection.
+	changes atomic.Int64
+	settled atomic.Bool // something was
 
 	ballast ballast
 }
@@ -40,12 +49,12 @@ func openSQLite(path string) (*sqliteFile, error) {
 }
 
 func openSQLiteFor(path string, toWrite, toRead purpose) (*sqliteFile, error) {
-	f := &sqliteFile{path: path, clock: time.Now, ballast: ballast{path: path + ".ballast"}}
+	f := &sqliteFile{path: path, source: dataSource(path, toRead), clock: time.Now, ballast: ballast{path: path + ".ballast"}}
 	var err error
 	if f.writer, err = openWriter(dataSource(path, toWrite)); err != nil {
 		return nil, f.explain(err)
 	}
-	if f.reader, err = sql.Open("sqlite", dataSource(path, toRead)); err != nil {
+	if f.reader, err = openReader(f.source); err != nil {
 		return nil, f.explain(err)
 	}
 	f.reader.SetMaxOpenConns(4)
@@ -53,11 +62,28 @@ func openSQLiteFor(path string, toWrite, toRead purpose) (*sqliteFile, error) {
 	return f, nil
 }
 
-func (f *sqliteFile) close() error { return errors.Join(f.reader.Close(), f.writer.Close()) }
+func (f *sqliteFile) close() error {
+	if f.settled.Load() {
+		// So that nothing is pending in a file which nobody serves. Where that fails, as on a
+		// full disk, the next server does it.
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		_ = f.write(ctx, func(transaction) error { return nil })
+	}
+	return errors.Join(f.reader.Close(), f.writer.Close())
+}
 
-// write excludes all other writers from its begin: see dataSource.
+// write excludes all other writers from its begin: see dataSource. do finds all settled
+// records posted.
 func (f *sqliteFile) write(ctx context.Context, do func(transaction) error) error {
-	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
+	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error {
+		f.changes.Add(1)
+		statements := sqliteStatements{f.clock, tx}
+		if err := postPending(ctx, statements); err != nil {
+			return err
+		}
+		return do(statements)
+	})
 }
 
 func (f *sqliteFile) view(ctx context.Context, do func(transaction) error) error {
@@ -161,8 +187,6 @@ func dataSource(path string, use purpose) string {
 	case readingCopy:
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
-	case reading:
-		query.Add("_pragma", "query_only(1)")
 	case writing:
 		// A transaction that begins as a reader and becomes a writer later fails
 		// at once when another wrote meanwhile, whatever the timeout.
@@ -173,6 +197,8 @@ func dataSource(path string, use purpose) string {
 		// record. 6 MiB of log, which is written over after it, are less than the ballast: on a
 		// full disk the log can still come to its next beginning.
 		query.Add("_pragma", "wal_autocheckpoint(1600)")
+		// Posting changes some hundred pages at once; those that do not fit are read again.
+		query.Add("_pragma", "cache_size(-8000)")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }

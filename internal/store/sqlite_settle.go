@@ -23,6 +23,7 @@ func (f *sqliteFile) settle(ctx context.Context, lease ledger.Lease, settlements
 	if err := checkSettlements(settlements); err != nil {
 		return err
 	}
+	f.settled.Store(true)
 	err := f.settleOnce(ctx, lease, settlements)
 	if noRoom(err) && f.ballast.giveUp() {
 		err = f.settleOnce(ctx, lease, settlements)
@@ -38,23 +39,44 @@ func (f *sqliteFile) settleOnce(ctx context.Context, lease ledger.Lease, settlem
 	defer func() { err = errors.Join(err, pooled.Close()) }()
 	return pooled.Raw(func(opened any) error {
 		connection := opened.(*writerConnection)
-		return connection.transact(ctx, func(ctx context.Context) error {
-			return connection.settle(ctx, lease, settlements)
+		appended := false
+		err := connection.transact(ctx, func(ctx context.Context) (err error) {
+			appended, err = connection.settle(ctx, lease, settlements, f.changes.Load())
+			return err
 		})
+		connection.pending.known = appended && err == nil
+		return err
 	})
 }
 
-// settle is one transaction's work.
-func (c *writerConnection) settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
+// settle is one transaction's work. appended tells whether all it did was to append to
+// usage_pending.
+func (c *writerConnection) settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement, changes int64) (appended bool, err error) {
 	if needsLease(lease) {
 		if err := sameEpoch(lease, c.queryRow(ctx, selectEpoch, lease.Node)); err != nil {
-			return err
+			return false, err
 		}
 	}
+	if appended, err = c.appendPending(ctx, lease, settlements, changes); err != nil || appended {
+		return appended, err
+	}
+	if err := postPending(ctx, c); err != nil {
+		return false, err
+	}
+	return false, c.settleNow(ctx, lease, settlements)
+}
+
+// settleNow writes settlements into the books, after all that are pending.
+func (c *writerConnection) settleNow(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
 	taken, sums, err := c.insertRecords(ctx, settlements)
 	if err != nil {
 		return err
 	}
+	return c.book(ctx, lease, taken, sums)
+}
+
+// book adds what records come to to the books.
+func (c *writerConnection) book(ctx context.Context, lease ledger.Lease, taken debits, sums dailySums) error {
 	for row := range sums.rows() {
 		if _, err := c.exec(ctx, insertDailyRow, row...); err != nil {
 			return err
@@ -75,12 +97,12 @@ func (c *writerConnection) insertRecords(ctx context.Context, settlements []*led
 	values := make([]any, 0, len(recordColumns)+1)
 	for _, settlement := range settlements {
 		settlement.Present, settlement.Standing = false, 0
-		query, values := plainly(recordValues(values, &settlement.Record))
+		statement, values := plainly(recordValues(values, &settlement.Record))
 		var period any
 		if settlement.Limited {
 			period = settlement.PeriodStart
 		}
-		err := changed(c.exec(ctx, query, append(values, period)...))
+		err := changed(c.exec(ctx, statement.record, append(values, period)...))
 		if errors.Is(err, ErrNotFound) {
 			err = findStanding(c.queryRow(ctx, selectStanding, settlement.Record.ID), settlement)
 		} else if err == nil {
@@ -115,15 +137,18 @@ var isRare = func() []bool {
 	return rare
 }()
 
+// recordStatements write a record's values and then key_period: to its table, or to
+// usage_pending with the lease's node and epoch after them.
+type recordStatements struct{ record, pending string }
+
 var (
-	insertRecord = insertRecordValues(make([]bool, len(recordColumns)))
+	insertRecord = recordStatementsFor(make([]bool, len(recordColumns)))
 	// insertPlainRecord is for records all of whose rare columns are zero.
-	insertPlainRecord = insertRecordValues(isRare)
+	insertPlainRecord = recordStatementsFor(isRare)
 )
 
-// insertRecordValues is the statement that takes the record's values but those of the
-// columns that are zero, and then key_period.
-func insertRecordValues(zero []bool) string {
+// recordStatementsFor takes the record's values but those of the columns that are zero.
+func recordStatementsFor(zero []bool) recordStatements {
 	var places strings.Builder
 	for i := range recordColumns {
 		if zero[i] {
@@ -132,11 +157,14 @@ func insertRecordValues(zero []bool) string {
 			places.WriteString("?, ")
 		}
 	}
-	return insertRecordColumns + ` VALUES (` + places.String() + `?) ON CONFLICT (id) DO NOTHING`
+	return recordStatements{
+		record:  insertRecordColumns + ` VALUES (` + places.String() + `?) ON CONFLICT (id) DO NOTHING`,
+		pending: `INSERT INTO usage_pending (` + pendingColumns + `, node, epoch) VALUES (` + places.String() + `?, ?, ?)`,
+	}
 }
 
-// plainly is the statement for a record's values, and those that it takes.
-func plainly(values []any) (query string, taken []any) {
+// plainly is the statements for a record's values, and those that they take.
+func plainly(values []any) (insert recordStatements, taken []any) {
 	for i, value := range values {
 		if isRare[i] && value != any(int64(0)) {
 			return insertRecord, values

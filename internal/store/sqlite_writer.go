@@ -35,9 +35,13 @@ func (c writerConnector) Connect(context.Context) (driver.Conn, error) {
 	}
 	connection, ok := opened.(sqliteConnection)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("the SQLite driver's %T lacks what database/sql asks for", opened), opened.Close())
+		return nil, errors.Join(unfit(opened), opened.Close())
 	}
 	return &writerConnection{sqliteConnection: connection, prepared: make(map[string]preparedStatement)}, nil
+}
+
+func unfit(opened any) error {
+	return fmt.Errorf("the SQLite driver's %T lacks what database/sql asks for", opened)
 }
 
 // sqliteConnection is what the driver's connections can do.
@@ -64,6 +68,7 @@ type writerConnection struct {
 	sqliteConnection
 	prepared map[string]preparedStatement
 	values   []driver.NamedValue
+	pending  pending
 }
 
 // Close ends the prepared statements first: SQLite keeps a connection open for those.
@@ -86,7 +91,7 @@ func (c *writerConnection) statement(ctx context.Context, query string) (prepare
 	}
 	statement, ok := opened.(preparedStatement)
 	if !ok {
-		return nil, errors.Join(fmt.Errorf("the SQLite driver's %T lacks what database/sql asks for", opened), opened.Close())
+		return nil, errors.Join(unfit(opened), opened.Close())
 	}
 	c.prepared[query] = statement
 	return statement, nil
