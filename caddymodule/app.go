@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/faregate/faregate/auth/preferences"
+	"github.com/faregate/faregate/internal/headroom"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering/price"
 )
@@ -99,6 +100,11 @@ type App struct {
 	// How much memory the bodies of all requests under way may take, in bytes; more
 	// are refused with 503. Default: 1 GiB.
 	BodyMemory int64 `json:"body_memory,omitempty"`
+
+	// By how many bytes the heap may at least grow until its garbage is collected; 0
+	// collects as Go does by default. Where the environment variable GOGC is set, it
+	// counts instead. Default: 48 MiB.
+	HeapHeadroom *int64 `json:"heap_headroom,omitempty"`
 
 	// Which access log is written: ours, of metadata only (the default), or
 	// "caddy", which logs headers, addresses and URIs.
@@ -207,6 +213,9 @@ func (a *App) check() error {
 		return fmt.Errorf("body_memory %d is not a size: it is a number of bytes", a.BodyMemory)
 	}
 	a.BodyMemory = cmp.Or(a.BodyMemory, defaultBodyMemory)
+	if err := checkHeapHeadroom(a.HeapHeadroom); err != nil {
+		return err
+	}
 	var err error
 	if a.dataPolicy, err = parseDataPolicy(a.DataPolicy); err != nil {
 		return err
@@ -253,6 +262,7 @@ func (a *App) open() error {
 	if err := a.runtime.start(a); err != nil {
 		return err
 	}
+	headroom.Join(a, a.heapHeadroom())
 	a.adoptCatalogue()
 	a.followPrices()
 	return nil
@@ -276,10 +286,11 @@ func (a *App) boundGracePeriod() error {
 // Cleanup follows when all apps have stopped.
 func (a *App) Stop() error { return nil }
 
-// Cleanup lets go of the runtime and of idle connections. Requests that still run
+// Cleanup lets go of the runtime, the headroom and idle connections. Requests that still run
 // keep the runtime open.
 func (a *App) Cleanup() error {
 	var errs []error
+	headroom.Leave(a)
 	if a.catalogues != nil {
 		a.catalogues.stopFollowing()
 	}

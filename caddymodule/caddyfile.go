@@ -72,6 +72,7 @@ func init() {
 //		try_duration <duration>
 //		prices     <file>
 //		body_memory <size>
+//		heap_headroom <size>
 //		access_log caddy
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -126,12 +127,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "body_memory":
 			err = parseSize(d, &app.BodyMemory, "1GiB")
+		case "heap_headroom":
+			err = app.parseHeapHeadroom(d)
 		case "access_log":
 			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
 				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
 			}
 		default:
-			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_requests, max_attempts, try_duration, prices, body_memory or access_log")
+			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_requests, max_attempts, try_duration, prices, body_memory, heap_headroom or access_log")
 		}
 		if err != nil {
 			return nil, err
