@@ -117,6 +117,7 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	if framing == usage.SSE {
 		response.Header.Del("Content-Length")
 		length = -1
+		ex.delivery.expectEvents(r.Context())
 	}
 	shown, header := t.answerHeader(ex)
 	dialect.CopyResponseHeader(header, response.Header)

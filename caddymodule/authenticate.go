@@ -82,6 +82,7 @@ func (h *Authenticate) answer(w http.ResponseWriter, r *http.Request, next caddy
 		id: uuid.Must(uuid.NewV7()).String(), startedAt: h.app.now(), client: r.Context(), header: r.Header,
 		dialect: dialect.Guess(r.URL.Path, r.Header),
 	}
+	ex.left = ex.client.Done()
 	ex.delivery, ex.span = newDelivery(w, h.app.now), spanOf(r)
 	ex.attach(r)
 	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -18,9 +19,11 @@ import (
 // (reverseproxy.go, finalizeResponse). The response body learns of the failure
 // from it instead and ends the request by the rules of settlement.
 type delivery struct {
-	*caddyhttp.ResponseWriterWrapper
+	caddyhttp.ResponseWriterWrapper
 	controller *http.ResponseController // of the wrapped one; one for all flushes
 	now        func() time.Time
+	// events is the way of a stream's pieces; nil: they take that of all others.
+	events *eventPath
 	// begin is called before the answer's header goes out, to complete it; may be nil.
 	begin       func(http.Header)
 	status      int
@@ -32,10 +35,15 @@ type delivery struct {
 
 func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
 	return &delivery{
-		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		controller:            http.NewResponseController(w), //nolint:bodyclose // no response
 		now:                   now,
 	}
+}
+
+// expectEvents prepares for a stream.
+func (d *delivery) expectEvents(ctx context.Context) {
+	d.events = newEventPath(ctx, d.ResponseWriter, d.now)
 }
 
 func (d *delivery) WriteHeader(status int) {
@@ -64,12 +72,19 @@ func (d *delivery) Write(p []byte) (int, error) {
 	if d.firstByteAt.IsZero() && len(p) > 0 {
 		d.firstByteAt = d.now()
 	}
-	n, err := d.ResponseWriterWrapper.Write(p)
+	n, err := d.deliver(p)
 	d.written += int64(n)
 	if err != nil {
 		d.failed.Store(true)
 	}
 	return len(p), nil
+}
+
+func (d *delivery) deliver(p []byte) (int, error) {
+	if d.events != nil {
+		return d.events.Write(p)
+	}
+	return d.ResponseWriter.Write(p)
 }
 
 // ReadFrom goes through Write, as the embedded one would pass it by.
@@ -82,10 +97,17 @@ func (d *delivery) FlushError() error {
 	if d.failed.Load() {
 		return nil
 	}
-	if err := d.controller.Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		d.failed.Store(true)
 	}
 	return nil
+}
+
+func (d *delivery) flush() error {
+	if d.events != nil {
+		return d.events.FlushError()
+	}
+	return d.controller.Flush()
 }
 
 // Hijack is refused: a hijacked connection is beyond metering.

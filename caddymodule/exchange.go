@@ -24,6 +24,7 @@ type Exchange struct {
 	id        string // UUIDv7, ours
 	startedAt time.Time
 	client    context.Context // the client's request: done when the client has left
+	left      <-chan struct{} // the end of client; asked for each piece of a stream
 	delivery  *delivery
 	span      trace.Span  // Caddy's, of the request; nil if nobody records one
 	header    http.Header // the client's, without credentials; for allow-lists only
@@ -76,7 +77,15 @@ func (ex *Exchange) GoString() string { return ex.id }
 
 // clientLeft tells whether the client has gone.
 func (ex *Exchange) clientLeft() bool {
-	return ex.delivery.failed.Load() || ex.client.Err() != nil
+	if ex.delivery.failed.Load() {
+		return true
+	}
+	select {
+	case <-ex.left:
+		return true
+	default:
+		return false
+	}
 }
 
 // attach makes the Exchange and its placeholders known to the rest of the chain.
