@@ -56,39 +56,31 @@ func (b *responseBody) beginDocument() *failure {
 // readAhead reads an answer until there is enough of it, so that one which fails before
 // that can still be taken elsewhere. It keeps what it has read in pending.
 func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
+	b.early = takeBuffer(readSize)
+	began := time.Now()
 	var expired <-chan time.Time // once somebody waits with an eye on it
-	b.early = takeBuffer(readSize)[:readSize]
-	buffer := b.early
 	waited := false
 	for read := 0; read < readAheadBytes; {
-		if read == 0 && b.framing == usage.JSON {
-			// A document gives its client nothing to see before it is there, so that its first
-			// bytes can be waited for.
-			read = b.advance(buffer)
+		if read == 0 {
+			// There is nothing yet that could be passed on instead of waiting.
+			n, err := b.source.Read(b.early[:readSize])
+			read = b.take(sourceResult{b.early[:n], err})
+			if b.framing == usage.JSON {
+				began = time.Now() // its client sees nothing before it is there anyway
+			}
+			waited = time.Since(began) >= patience
 		} else {
 			if expired == nil {
-				timer := time.NewTimer(patience)
+				timer := time.NewTimer(time.Until(began.Add(patience)))
 				defer timer.Stop()
 				expired = timer.C
 			}
-			inFlight := make(chan sourceResult, 1)
-			go func() {
-				n, err := b.source.Read(buffer)
-				inFlight <- sourceResult{buffer[:n], err}
-			}()
-			var result sourceResult
-			select {
-			case result = <-inFlight:
-			case <-expired:
-				if waited = true; read > 0 {
-					b.inFlight = inFlight
-					b.pending = b.kept
-					return nil
-				}
-				result = <-inFlight
+			n, ok := b.advanceUntil(expired)
+			if !ok {
+				b.pending = b.kept
+				return nil
 			}
-			read += len(result.bytes)
-			b.feed(result.bytes, result.err)
+			read += n
 		}
 		b.kept = appendPooled(b.kept, b.pending)
 		b.pending = b.kept
@@ -102,6 +94,22 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 		}
 	}
 	return nil
+}
+
+// advanceUntil is advance, unless that takes too long: then the read goes on, for the next
+// to take its result.
+func (b *responseBody) advanceUntil(expired <-chan time.Time) (read int, ok bool) {
+	b.inFlight = make(chan sourceResult, 1)
+	go func(inFlight chan<- sourceResult, buffer []byte) {
+		n, err := b.source.Read(buffer)
+		inFlight <- sourceResult{buffer[:n], err}
+	}(b.inFlight, b.early[:readSize])
+	select {
+	case result := <-b.inFlight:
+		return b.take(result), true
+	case <-expired:
+		return 0, false
+	}
 }
 
 // broke tells whether the answer has ended before its time, and nobody would have been

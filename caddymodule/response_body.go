@@ -48,7 +48,7 @@ type responseBody struct {
 
 	pending    []byte            // to be handed over
 	inFlight   chan sourceResult // a read that began in readAhead
-	early      []byte            // what readAhead reads into, pooled
+	early      []byte            // what readAhead reads into, as far as it was used, pooled
 	kept       []byte            // what it has read and may go on, pooled
 	last       []byte            // what the end of the source adds to, pooled
 	filled     int               // how far Read has used its caller's buffer
@@ -115,18 +115,22 @@ func (b *responseBody) giveEarly() {
 
 // advance reads once from the provider and makes pending what may go on.
 func (b *responseBody) advance(p []byte) (read int) {
-	var n int
-	var err error
 	if b.inFlight != nil {
-		result := <-b.inFlight
-		b.inFlight = nil
-		p, n, err = result.bytes, len(result.bytes), result.err
-	} else {
-		n, err = b.source.Read(p)
-		b.filled = max(b.filled, n)
+		return b.take(<-b.inFlight)
 	}
+	n, err := b.source.Read(p)
+	b.filled = max(b.filled, n)
 	b.feed(p[:n], err)
 	return n
+}
+
+// take takes the result of a read that began in readAhead.
+func (b *responseBody) take(result sourceResult) (read int) {
+	b.inFlight = nil
+	read = len(result.bytes)
+	b.early = b.early[:max(len(b.early), read)] // to be wiped as far
+	b.feed(result.bytes, result.err)
+	return read
 }
 
 // feed gives bytes to the meter. What may go on is appended to pending, which may
@@ -345,9 +349,7 @@ func (b *responseBody) letGo() {
 
 func (b *responseBody) awaitRead() {
 	if b.inFlight != nil {
-		result := <-b.inFlight
-		b.inFlight = nil
-		b.feed(result.bytes, result.err)
+		b.take(<-b.inFlight)
 	}
 }
 
