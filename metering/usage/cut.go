@@ -6,8 +6,8 @@ type cut struct{ from, to int }
 // cutter finds the members of the top-level object that have a given name and
 // the value null, as ranges that take the member out together with its comma.
 type cutter struct {
-	field field // 0: nothing is looked for
-	log   *path // to which what happens is written down, too
+	field field     // 0: nothing is looked for
+	log   *recorder // to which what happens is written down, too
 
 	commaAt, keyAt int
 	open           bool // the first member was cut: its range ends where the next begins
@@ -29,7 +29,7 @@ func (c *cutter) key(at int) {
 		c.log.addCut(callKey, 0, at)
 	}
 	c.keyAt = at
-	c.close(at)
+	c.closeRange(at)
 	if c.commaAt < 0 || c.count > 0 && c.list[c.count-1].to > c.commaAt {
 		// Nothing is left before this member: it has no comma of its own any more.
 		c.commaAt = -1
@@ -57,6 +57,10 @@ func (c *cutter) close(at int) {
 	if c.log != nil {
 		c.log.addCut(callClose, 0, at)
 	}
+	c.closeRange(at)
+}
+
+func (c *cutter) closeRange(at int) {
 	if c.open {
 		c.list[c.count-1].to = at
 		c.open = false

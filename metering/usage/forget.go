@@ -6,11 +6,11 @@ import "sync"
 // Report says stays; nothing that Feed, Finish or Withheld returned may be used
 // any more, and no output be estimated.
 func (m *Meter) Forget() {
-	for _, kept := range [...][]byte{m.withheld, m.out, m.event, m.scanner.decoded, m.sample.text, m.head[:], m.kind[:], m.scanner.scratch[:]} {
+	for _, kept := range [...][]byte{m.withheld, m.out, m.carried, m.scanner.decoded, m.sample.text, m.head[:], m.kind[:], m.scanner.scratch[:]} {
 		clear(kept[:cap(kept)])
 	}
 	m.giveOutput()
-	m.withheld, m.out, m.event, m.sample.text = nil, nil, nil, nil
+	m.withheld, m.out, m.event, m.carried, m.sample.text = nil, nil, nil, nil, nil
 	if m.shortcut != nil {
 		m.shortcut.forget()
 	}

@@ -50,12 +50,9 @@ func TestForgetLeavesNothing(t *testing.T) {
 
 // keptBytes is all memory of a Meter that bytes of the answer can be in.
 func (m *Meter) keptBytes() [][]byte {
-	kept := [][]byte{m.withheld, m.out, m.event, m.scanner.decoded, m.sample.text, m.scanner.scratch[:], m.head[:], m.kind[:]}
+	kept := [][]byte{m.withheld, m.out, m.carried, m.scanner.decoded, m.sample.text, m.scanner.scratch[:], m.head[:], m.kind[:]}
 	if m.shortcut != nil {
-		kept = append(kept, m.shortcut.last[:])
-		for i := range m.shortcut.paths {
-			kept = append(kept, m.shortcut.paths[i].text, m.shortcut.paths[i].names)
-		}
+		kept = append(kept, m.shortcut.last[:], m.shortcut.names[:])
 	}
 	for i, memory := range kept {
 		kept[i] = memory[:cap(memory)]

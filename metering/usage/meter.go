@@ -40,12 +40,18 @@ type Meter struct {
 	wasFinal   bool // the generation was over before it
 	reopened   bool // it took back that the generation was over
 
-	terminal  bool // bytes are being withheld
-	withheld  []byte
-	out       []byte // bytes to pass that are not the caller's
-	event     []byte // stripped streams: the event being read
-	oversized bool   // stripped streams: the event is passed on unedited
-	dropped   bool   // stripped streams: the event before was dropped
+	terminal bool // bytes are being withheld
+	withheld []byte
+	out      []byte // bytes to pass that are not the caller's
+
+	// Of stripped streams.
+	event     []byte // the event being read, in what is fed or in carried
+	carried   []byte // an event that began earlier
+	carries   bool   // it is the one being read
+	pass      []byte // what goes on of what is fed, there or in out
+	inPiece   bool   // it is there
+	oversized bool   // the event is passed on unedited
+	dropped   bool   // the event before was dropped
 
 	fed      bool
 	finished bool
@@ -97,7 +103,7 @@ func NewMeter(options Options) *Meter {
 // Feed reads the next piece of the response and returns the bytes that may go to
 // the client now. They are p's or the Meter's own, valid until the next call.
 // Unless usage is stripped, all that is passed and then withheld is the
-// response, unchanged.
+// response, unchanged. Stripping may overwrite p.
 func (m *Meter) Feed(p []byte) (pass []byte) {
 	if len(p) == 0 {
 		return nil
@@ -132,7 +138,9 @@ func (m *Meter) Finish() (pass []byte) {
 	}
 	m.out = m.out[:0]
 	if m.options.StripUsage {
+		m.pass, m.inPiece = m.out, false
 		m.readStripped(tokenEnd, nil)
+		m.passed()
 	} else if m.data {
 		m.endEvent() // its blank line may lack
 	}

@@ -21,9 +21,11 @@ func benchmarkEvents(b *testing.B, options Options, stream []byte, events int) {
 	b.SetBytes(int64(len(stream)) / int64(events))
 	m := NewMeter(options)
 	event := len(stream) / events
+	read := make([]byte, event) // as it is overwritten
 	at := 0
 	for b.Loop() {
-		m.Feed(stream[at : at+event])
+		copy(read, stream[at:])
+		m.Feed(read)
 		if at += event; at == len(stream) {
 			at = 0
 		}

@@ -12,7 +12,7 @@ import (
 type sample struct {
 	field field // strings at its places make the text
 	text  []byte
-	log   *path // to which what is added is written down, too
+	log   *recorder // to which what is added is written down, too
 
 	// Of streams that say other things at the same places: what is not wanted is taken
 	// out at the end of the event.

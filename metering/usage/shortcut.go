@@ -11,15 +11,23 @@ import (
 // read, as paths with a value between each two, and does the same again without
 // reading it. As a scanner goes by its place and the bytes alone, the result is
 // the same.
+//
+// All of it is one piece of memory: between two events of a stream come those of many
+// others, and every place that has left the processor's caches meanwhile is waited for.
 type shortcut struct {
-	paths [maxPaths]path
-	count int
+	hits   uint // of the paths
+	misses uint // since
+	count  int  // of paths
 
-	// last is the event that the next unknown one is compared with.
+	// last is the event that the next unknown one is compared with. The paths are of it.
 	last       [maxShortcut]byte
 	lastLength int
-	hits       uint // of the paths
-	misses     uint // since
+
+	paths  [maxPaths]path
+	calls  [maxCalls]call
+	names  [maxNames]byte // the texts of the calls
+	texts  []tokens.Text  // what others are made of
+	record recorder
 }
 
 const (
@@ -27,33 +35,14 @@ const (
 	minShortcut = 24  // bytes of a first path, for it to be worth it
 	maxPaths    = 4
 	maxCalls    = 64
+	maxNames    = 256
 )
 
 // path is a piece of a document that was read from a known place on.
 type path struct {
-	text  []byte
-	calls []call        // what the reader heard of it, and the cutter
-	full  bool          // there were more
-	names []byte        // the texts of the calls
-	texts []tokens.Text // what others are made of
-	base  int           // the offset where it began
-	after place
-}
-
-func (p *path) add(c call) {
-	if p.full = len(p.calls) == maxCalls; !p.full {
-		p.calls = append(p.calls, c)
-	}
-}
-
-func (p *path) addSample(piece []byte) {
-	from := len(p.names)
-	p.names = add(p.names, piece)
-	p.add(call{kind: callSample, from: from, to: len(p.names)})
-}
-
-func (p *path) addCut(kind callKind, f field, at int) {
-	p.add(call{kind: kind, field: f, from: at - p.base})
+	from, to  int // of last
+	call, end int // of calls: what the reader heard of it, and the cutter
+	after     place
 }
 
 type callKind uint8
@@ -70,11 +59,12 @@ const (
 	callSample
 )
 
+// call is what was heard of a path. Its numbers are small, as a path is.
 type call struct {
 	kind     callKind
 	field    field
 	value    kind
-	from, to int // of names; from the path's start; from of texts
+	from, to uint16 // of names; from the path's start; from of texts
 }
 
 // place is where a scanner is between two values, or at the start of a text.
@@ -94,12 +84,12 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 	at := 0
 	for i := range q.paths[:q.count] {
 		p := &q.paths[i]
-		if !bytes.HasPrefix(text[at:], p.text) {
+		if !bytes.HasPrefix(text[at:], q.last[p.from:p.to]) {
 			q.miss(s, text, at)
 			return
 		}
-		p.take(s, s.base+at)
-		if at += len(p.text); at == len(text) {
+		q.take(p, s, s.base+at)
+		if at += p.to - p.from; at == len(text) {
 			q.misses = 0
 			return
 		}
@@ -117,11 +107,7 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 // forget overwrites what was kept of events.
 func (q *shortcut) forget() {
 	clear(q.last[:])
-	for i := range q.paths {
-		p := &q.paths[i]
-		clear(p.text[:cap(p.text)])
-		clear(p.names[:cap(p.names)])
-	}
+	clear(q.names[:])
 	q.count, q.lastLength = 0, 0
 }
 
@@ -142,13 +128,14 @@ func (q *shortcut) miss(s *scanner, text []byte, at int) {
 func (q *shortcut) learn(s *scanner, text []byte) {
 	last := q.last[:q.lastLength]
 	q.count = 0
+	q.record.start(q)
 	at, lastAt := 0, 0
 	for q.count < maxPaths && s.state != scanFailed {
 		n := sharedWith(last[lastAt:], text[at:])
-		if n == 0 || q.count == 0 && n < minShortcut {
+		if n == 0 || q.count == 0 && n < minShortcut || at+n > len(q.last) {
 			break
 		}
-		recorded := q.paths[q.count].record(s, text, at, at+n)
+		recorded := q.record.path(s, text, at, at+n)
 		at += n
 		if !recorded {
 			break
@@ -210,53 +197,29 @@ func afterValue(text []byte, i int, inText bool) int {
 	return -1
 }
 
-// record reads a piece of the text, and remembers it if it ends between values.
-func (p *path) record(s *scanner, text []byte, from, to int) bool {
-	if p.calls == nil {
-		p.calls = make([]call, 0, maxCalls/4)
-	}
-	p.text, p.calls, p.names, p.texts, p.full = p.text[:0], p.calls[:0], p.names[:0], p.texts[:0], false
-	p.base = s.base + from
-	listener := &recorder{reader: s.reader, path: p}
-	s.reader = listener
-	if s.cuts.field != 0 {
-		s.cuts.log = p
-	}
-	if s.sample != nil {
-		s.sample.log = p
-		defer func() { s.sample.log = nil }()
-	}
-	s.feedFrom(text[:to], from)
-	s.reader, s.cuts.log = listener.reader, nil
-	if p.full || !s.between() || !p.after.mark(s) {
-		return false
-	}
-	p.text = add(p.text, text[from:to])
-	return true
-}
-
-// take does what record did, for a piece that begins at base.
-func (p *path) take(s *scanner, base int) {
-	for i := range p.calls {
-		switch c := &p.calls[i]; c.kind {
+// take does what was done when the path was recorded, for a piece that begins at base.
+func (q *shortcut) take(p *path, s *scanner, base int) {
+	calls := q.calls[p.call:p.end]
+	for i := range calls {
+		switch c := &calls[i]; c.kind {
 		case callBegin:
 			s.reader.begin(c.field)
 		case callEnd:
 			s.reader.end(c.field)
 		case callValue:
-			s.reader.value(c.field, c.value, p.names[c.from:c.to])
+			s.reader.value(c.field, c.value, q.names[c.from:c.to])
 		case callLength:
-			s.reader.length(c.field, &p.texts[c.from])
+			s.reader.length(c.field, &q.texts[c.from])
 		case callComma:
-			s.cuts.comma(base + c.from)
+			s.cuts.comma(base + int(c.from))
 		case callKey:
-			s.cuts.key(base + c.from)
+			s.cuts.key(base + int(c.from))
 		case callNull:
-			s.cuts.null(c.field, base+c.from)
+			s.cuts.null(c.field, base+int(c.from))
 		case callClose:
-			s.cuts.close(base + c.from)
+			s.cuts.close(base + int(c.from))
 		case callSample:
-			s.sample.add(p.names[c.from:c.to])
+			s.sample.add(q.names[c.from:c.to])
 		}
 	}
 	s.state, s.depth, s.current = p.after.state, p.after.depth, p.after.current
@@ -316,33 +279,4 @@ func (s *scanner) feedFrom(text []byte, from int) {
 	s.base += from
 	s.feed(text[from:])
 	s.base -= from
-}
-
-// recorder is a reader that writes down what another one hears.
-type recorder struct {
-	reader
-	path *path
-}
-
-func (r *recorder) begin(f field) {
-	r.path.add(call{kind: callBegin, field: f})
-	r.reader.begin(f)
-}
-
-func (r *recorder) end(f field) {
-	r.path.add(call{kind: callEnd, field: f})
-	r.reader.end(f)
-}
-
-func (r *recorder) value(f field, k kind, text []byte) {
-	from := len(r.path.names)
-	r.path.names = add(r.path.names, text)
-	r.path.add(call{kind: callValue, field: f, value: k, from: from, to: len(r.path.names)})
-	r.reader.value(f, k, text)
-}
-
-func (r *recorder) length(f field, text *tokens.Text) {
-	r.path.add(call{kind: callLength, field: f, from: len(r.path.texts)})
-	r.path.texts = append(r.path.texts, *text)
-	r.reader.length(f, text)
 }

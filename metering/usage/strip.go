@@ -5,15 +5,21 @@ const maxStripped = 1 << 20
 
 // feedStripped reads a piece of a chat stream and takes out what
 // stream_options.include_usage added to it. An event is passed when it is whole,
-// as its end decides what becomes of its beginning.
+// as its end decides what becomes of its beginning. Where p begins with an event, nothing
+// is copied: what is left of p moves together in p.
 func (m *Meter) feedStripped(p []byte) []byte {
-	m.emptyOutput(min(len(m.event), maxShortcut) + len(p)) // with the event that goes on
+	if m.inPiece = !m.carries && !m.oversized; m.inPiece {
+		m.pass = p[:0]
+	} else {
+		m.emptyOutput(min(len(m.event), maxShortcut) + len(p)) // with the event that goes on
+		m.pass = m.out
+	}
 	for i := 0; i < len(p); {
 		if m.split.afterCR && p[i] == '\n' && len(m.event) == 0 && !m.oversized {
 			// The rest of the CRLF that ended the previous event goes where that went.
 			m.split.next(p[i : i+1])
 			if !m.dropped {
-				m.event = add(m.event, lineFeed)
+				m.extendEvent(p[i : i+1])
 				m.flushEvent()
 			}
 			i++
@@ -21,14 +27,14 @@ func (m *Meter) feedStripped(p []byte) []byte {
 		}
 		if m.atBare(p[i]) {
 			n := m.readBare(p[i:])
-			m.event = add(m.event, p[i:i+n])
+			m.extendEvent(p[i : i+n])
 			m.flushEvent()
 			i += n
 			continue
 		}
 		n, token, start, end := m.split.next(p[i:])
 		m.scanner.base = len(m.event) + start
-		m.event = add(m.event, p[i:i+n])
+		m.extendEvent(p[i : i+n])
 		m.readStripped(token, p[i+start:i+end])
 		if m.oversized || len(m.event) > maxStripped {
 			m.oversized = token != tokenEnd
@@ -36,7 +42,46 @@ func (m *Meter) feedStripped(p []byte) []byte {
 		}
 		i += n
 	}
-	return m.out
+	m.carryEvent()
+	return m.passed()
+}
+
+// extendEvent adds the next bytes of what is fed to the event, which lies there too unless
+// it began earlier.
+func (m *Meter) extendEvent(next []byte) {
+	switch {
+	case m.carries:
+		m.carried = add(m.carried, next)
+		m.event = m.carried
+	case len(m.event) == 0:
+		m.event = next
+	default:
+		m.event = m.event[:len(m.event)+len(next)]
+	}
+}
+
+// dropEvent forgets the event.
+func (m *Meter) dropEvent() {
+	m.event, m.carried, m.carries = nil, m.carried[:0], false
+}
+
+// carryEvent keeps an event that is not whole for the next piece.
+func (m *Meter) carryEvent() {
+	if len(m.event) == 0 || m.carries {
+		return
+	}
+	m.carried = add(m.carried[:0], m.event)
+	m.event, m.carries = m.carried, true
+}
+
+// passed returns what may go on.
+func (m *Meter) passed() []byte {
+	pass := m.pass
+	if !m.inPiece {
+		m.out = pass
+	}
+	m.pass = nil
+	return pass
 }
 
 // readStripped reads what the splitter found, and passes the event at its end.
@@ -53,7 +98,7 @@ func (m *Meter) readStripped(t token, text []byte) {
 		return
 	}
 	if m.dropped = extra; extra {
-		m.event = m.event[:0]
+		m.dropEvent()
 		return
 	}
 	if whole {
@@ -83,14 +128,19 @@ func (m *Meter) cutEvent(ranges []cut) {
 // flushEvent passes the event, or withholds it after the end.
 func (m *Meter) flushEvent() {
 	if m.reopened {
-		m.out = add(m.out, m.withheld)
+		if m.inPiece { // where there is no room for what came with earlier ones
+			m.inPiece = false
+			m.emptyOutput(len(m.pass) + len(m.withheld) + len(m.event))
+			m.pass = add(m.out, m.pass)
+		}
+		m.pass = add(m.pass, m.withheld)
 		m.withheld = m.withheld[:0]
 		m.terminal, m.reopened = false, false
 	}
 	if m.terminal || m.outcome.final {
 		m.withhold(m.event)
 	} else {
-		m.out = add(m.out, m.event)
+		m.pass = add(m.pass, m.event)
 	}
-	m.event = m.event[:0]
+	m.dropEvent()
 }

@@ -114,3 +114,21 @@ func TestStripPassesLargeEventsUnedited(t *testing.T) {
 		}
 	}
 }
+
+// What is taken out of a piece that begins with an event is taken out in place.
+func TestStripsInPlace(t *testing.T) {
+	event := `data: {"choices":[{"index":0,"delta":{"content":"a"}}],"usage":null}` + "\n\n"
+	m := NewMeter(Options{Framing: SSE, StripUsage: true})
+	piece := []byte(event + event + event[:20])
+	pass := m.Feed(piece)
+	want := strings.ReplaceAll(event, `,"usage":null`, "")
+	if string(pass) != want+want || &pass[0] != &piece[0] {
+		t.Errorf("%q", pass)
+	}
+	for i := range piece {
+		piece[i] = '~'
+	}
+	if pass = m.Feed([]byte(event[20:] + event)); string(pass) != want+want {
+		t.Errorf("%q follows", pass)
+	}
+}
