@@ -9,9 +9,19 @@ import (
 	"github.com/faregate/faregate/metering"
 )
 
+// accessLines is where our access lines go.
+func (a *App) accessLines() *zap.Logger {
+	if a.AccessLog == accessLogOff {
+		return noLines
+	}
+	return a.logger
+}
+
+var noLines = zap.NewNop()
+
 // logRequest writes our access line: metadata only, no address, header or URI.
-func logRequest(logger *zap.Logger, record *metering.Record) {
-	if c := logger.Check(zap.InfoLevel, "handled request"); c != nil {
+func logRequest(lines *zap.Logger, record *metering.Record) {
+	if c := lines.Check(zap.InfoLevel, "handled request"); c != nil {
 		c.Write(zap.Inline((*requestLine)(record)))
 	}
 }
@@ -43,8 +53,8 @@ func (record *requestLine) MarshalLogObject(line zapcore.ObjectEncoder) error {
 
 // logRefusal writes the line of a request that was answered without a provider
 // and without a record: lists of models, and refusals.
-func logRefusal(logger *zap.Logger, ex *Exchange, now time.Time) {
-	c := logger.Check(zap.InfoLevel, "handled request")
+func logRefusal(lines *zap.Logger, ex *Exchange, now time.Time) {
+	c := lines.Check(zap.InfoLevel, "handled request")
 	if c == nil {
 		return
 	}

@@ -21,8 +21,12 @@ import (
 	"github.com/faregate/faregate/metering/price"
 )
 
-// accessLogCaddy is the value of App.AccessLog that keeps Caddy's own access log.
-const accessLogCaddy = "caddy"
+// The values of App.AccessLog: the first keeps Caddy's own access log, the second
+// writes no line of ours.
+const (
+	accessLogCaddy = "caddy"
+	accessLogOff   = "off"
+)
 
 // defaultGracePeriod is how long a stop waits for running requests, unless Caddy's
 // grace_period says otherwise. Caddy's own default is to wait for ever, which ends
@@ -106,8 +110,8 @@ type App struct {
 	// counts instead. Default: 48 MiB.
 	HeapHeadroom *int64 `json:"heap_headroom,omitempty"`
 
-	// Which access log is written: ours, of metadata only (the default), or
-	// "caddy", which logs headers, addresses and URIs.
+	// Which access log is written: ours, of metadata only (the default); "caddy", beside
+	// it, which logs headers, addresses and URIs; or "off" for none.
 	AccessLog string `json:"access_log,omitempty"`
 
 	ctx        caddy.Context
@@ -223,8 +227,10 @@ func (a *App) check() error {
 	if a.watching, err = a.watchingFor(); err != nil {
 		return err
 	}
-	if a.AccessLog != "" && a.AccessLog != accessLogCaddy {
-		return fmt.Errorf("access_log %q: leave it out, or say caddy", a.AccessLog)
+	switch a.AccessLog {
+	case "", accessLogCaddy, accessLogOff:
+	default:
+		return fmt.Errorf("access_log %q: leave it out, or say caddy or off", a.AccessLog)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (h *Authenticate) answer(w http.ResponseWriter, r *http.Request, next caddy
 			h.settleAfterPanic(ex, problem)
 		}
 		if ex.settlement == nil {
-			logRefusal(h.logger, ex, h.app.now())
+			logRefusal(h.app.accessLines(), ex, h.app.now())
 			measured.refused(ex)
 		}
 		if ex.span != nil {

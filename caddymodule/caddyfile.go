@@ -73,7 +73,7 @@ func init() {
 //		prices     <file>
 //		body_memory <size>
 //		heap_headroom <size>
-//		access_log caddy
+//		access_log caddy|off
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	app := new(App)
@@ -130,8 +130,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "heap_headroom":
 			err = app.parseHeapHeadroom(d)
 		case "access_log":
-			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy {
-				err = d.Err("access_log takes the one word caddy; leave it out for Faregate's own line per request")
+			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy && app.AccessLog != accessLogOff {
+				err = d.Err("access_log takes the one word caddy or off; leave it out for Faregate's own line per request")
 			}
 		default:
 			err = unknownSubdirective(d, "faregate", "store, node, retention, provider, model, group, client_limits, lockout, drains, data_policy, balance_low, spend_anomaly, max_requests, max_attempts, try_duration, prices, body_memory, heap_headroom or access_log")

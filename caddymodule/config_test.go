@@ -251,9 +251,9 @@ func TestOptionMistakes(t *testing.T) {
 		{"heap_headroom beyond all", "heap_headroom 2TiB", `heap_headroom "2TiB" is not a size up to 1TiB, like 48MiB, nor 0, at Caddyfile:3`},
 		{"heap_headroom without its unit", "heap_headroom 48", "heap_headroom of 48 bytes: it is a size from 1MiB to 1TiB, like 48MiB, or 0 to collect garbage as Go does by default, at Caddyfile:3"},
 		{"heap_headroom twice", "heap_headroom 0\nheap_headroom 48MiB", "heap_headroom is given twice, at Caddyfile:4"},
-		{"access_log without a value", "access_log", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
-		{"access_log of another kind", "access_log full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
-		{"two words of access_log", "access_log caddy full", "access_log takes the one word caddy; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"access_log without a value", "access_log", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"access_log of another kind", "access_log full", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"two words of access_log", "access_log off caddy", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
 	})
 	checkMistakes(t, []mistake{
 		{

@@ -7,6 +7,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/faregate/faregate/internal/simulator"
 )
 
 func TestPlaceholdersAndCaddysAccessLogWhereItIsWanted(t *testing.T) {
@@ -27,6 +31,35 @@ func TestPlaceholdersAndCaddysAccessLogWhereItIsWanted(t *testing.T) {
 			log, err := os.ReadFile(g.logFile)
 			return err == nil && bytes.Contains(log, []byte(want))
 		})
+	}
+}
+
+func TestNoLineIsWrittenForARequestWhereNoneIsWanted(t *testing.T) {
+	for _, wanted := range []bool{true, false} {
+		g := newGateway(t, gatewayOptions{})
+		if !wanted {
+			g = newGateway(t, gatewayOptions{extra: "access_log off"})
+		}
+		g.run()
+		if got := g.call("/v1/chat/completions", chatBody); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		if got := g.call("/v1/chat/completions", "{"); got.status != http.StatusBadRequest {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		g.records(1)
+		g.provider.Add(simulator.Step{Response: simulator.ErrorResponse(simulator.OpenAI, 503)})
+		g.call("/v1/chat/completions", chatBody)
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		log := g.log()
+		if lines := strings.Count(log, `"handled request"`); wanted && lines != 3 || !wanted && lines != 0 {
+			t.Errorf("wanted %t: %d lines", wanted, lines)
+		}
+		if !strings.Contains(log, "attempt failed") {
+			t.Errorf("wanted %t: what an operator must know is not logged", wanted)
+		}
 	}
 }
 

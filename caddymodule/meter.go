@@ -87,7 +87,7 @@ func (h *Meter) hold(ex *Exchange) error {
 	rates = rates.Times(markup)
 	ex.endCounts = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
 	s := &settlement{
-		runtime: ex.runtime, logger: h.app.logger, now: h.app.now, rates: rates,
+		runtime: ex.runtime, logger: h.app.logger, lines: h.app.accessLines(), now: h.app.now, rates: rates,
 		catalogue: ex.catalogue, model: ex.model,
 		noReasoning:     ex.request.NoReasoning,
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,

@@ -32,6 +32,7 @@ type settlement struct {
 
 	runtime *runtime
 	logger  *zap.Logger
+	lines   *zap.Logger // for the request's own
 	now     func() time.Time
 
 	// span is told what the request came to; nil if nobody records one. It may have ended.
@@ -128,7 +129,7 @@ func (s *settlement) settle(a answer) error {
 		s.logger.Error("settlement failed; the request is not charged, unless the store took the charge and its reply was lost: its record tells",
 			zap.String("request_id", s.record.ID), zap.Error(err))
 	}
-	logRequest(s.logger, &s.record)
+	logRequest(s.lines, &s.record)
 	if s.span != nil {
 		traceRecord(s.span, &s.record)
 	}

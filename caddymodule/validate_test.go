@@ -140,7 +140,7 @@ func TestProvisionMistakesInJSON(t *testing.T) {
 		{"alias to the simulator", `{"providers":[{"name":"simulator","simulator":true}],"models":[{"name":"gpt-5.4","to":["simulator/demo"]}]}`, "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares"},
 		{"simulator under another name", `{"providers":[{"name":"openai","simulator":true}]}`, "provider openai: the simulator must be called simulator, as its models are"},
 		{"headroom of less than nothing", `{"providers":[` + openai + `],"heap_headroom":-1}`, "heap_headroom of -1 bytes: it is a size from 1MiB to 1TiB, like 48MiB, or 0 to collect garbage as Go does by default"},
-		{"access log", `{"providers":[` + openai + `],"access_log":"full"}`, `access_log "full": leave it out, or say caddy`},
+		{"access log", `{"providers":[` + openai + `],"access_log":"full"}`, `access_log "full": leave it out, or say caddy or off`},
 	} {
 		t.Run(mistake.name, func(t *testing.T) {
 			err := caddy.Validate(&caddy.Config{AppsRaw: caddy.ModuleMap{"faregate": json.RawMessage(mistake.app)}})

@@ -44,6 +44,7 @@ type site struct {
 	authority         string // file of the provider's certificate authority; empty: no TLS
 	store             string // of Faregate
 	models            []string
+	silent            bool // Faregate writes no line per request
 }
 
 func (s *site) url() string {
@@ -92,8 +93,12 @@ func (s *site) faregate(ctx context.Context) (*gateway, error) {
 				name, name, s.url(), path, providerKeyVariable, strings.Join(own, " "))
 		}
 	}
-	options := fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
-		s.storeLine(), providers.String(), models.String())
+	log := ""
+	if s.silent {
+		log = "\t\taccess_log off\n"
+	}
+	options := fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
+		s.storeLine(), log, providers.String(), models.String())
 	return s.start(ctx, "Faregate", options, func(address string) string {
 		return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\tfaregate\n}\n", address)
 	})
