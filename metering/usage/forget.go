@@ -9,7 +9,8 @@ func (m *Meter) Forget() {
 	for _, kept := range [...][]byte{m.withheld, m.out, m.carried, m.scanner.decoded, m.sample.text, m.head[:], m.kind[:], m.scanner.scratch[:]} {
 		clear(kept[:cap(kept)])
 	}
-	m.giveOutput()
+	giveOutput(m.out)
+	giveOutput(m.withheld)
 	m.withheld, m.out, m.event, m.carried, m.sample.text = nil, nil, nil, nil, nil
 	if m.shortcut != nil {
 		m.shortcut.forget()
@@ -36,9 +37,9 @@ func add(kept []byte, pieces ...[]byte) []byte {
 	return kept
 }
 
-// The sizes of pooled output buffers: for a read of as much as net/http buffers of a
-// connection (4 KiB), and for a full one of reverse_proxy's buffer (32 KiB), each with an
-// event that began before.
+// The sizes of pooled buffers, of output and of what is withheld: for a read of as much
+// as net/http buffers of a connection (4 KiB), and for a full one of reverse_proxy's
+// buffer (32 KiB), each with an event that began before.
 const smallOutput, largeOutput = 5 << 10, 36 << 10
 
 var (
@@ -53,26 +54,32 @@ func (m *Meter) emptyOutput(size int) {
 		return
 	}
 	clear(m.out[:cap(m.out)])
-	m.giveOutput()
-	switch {
-	case size <= 1024: // of a stream that comes an event at a time, which may be one of many
+	giveOutput(m.out)
+	if size <= 1024 { // of a stream that comes an event at a time, which may be one of many
 		m.out = make([]byte, 0, size)
-	case size <= smallOutput:
-		m.out = smallOutputs.Get().(*[smallOutput]byte)[:0]
-	case size <= largeOutput:
-		m.out = largeOutputs.Get().(*[largeOutput]byte)[:0]
-	default:
-		m.out = make([]byte, 0, size)
+	} else {
+		m.out = takeOutput(size)
 	}
 }
 
-// giveOutput returns the output buffer, which is overwritten, to its pool if it is of one.
-func (m *Meter) giveOutput() {
-	switch cap(m.out) {
-	case smallOutput:
-		smallOutputs.Put((*[smallOutput]byte)(m.out[:smallOutput]))
-	case largeOutput:
-		largeOutputs.Put((*[largeOutput]byte)(m.out[:largeOutput]))
+// takeOutput returns an empty buffer with room for this many bytes, pooled unless it is
+// for more than the pools have.
+func takeOutput(size int) []byte {
+	switch {
+	case size <= smallOutput:
+		return smallOutputs.Get().(*[smallOutput]byte)[:0]
+	case size <= largeOutput:
+		return largeOutputs.Get().(*[largeOutput]byte)[:0]
 	}
-	m.out = nil
+	return make([]byte, 0, size)
+}
+
+// giveOutput returns a buffer, which is overwritten, to its pool if it is of one.
+func giveOutput(buffer []byte) {
+	switch cap(buffer) {
+	case smallOutput:
+		smallOutputs.Put((*[smallOutput]byte)(buffer[:smallOutput]))
+	case largeOutput:
+		largeOutputs.Put((*[largeOutput]byte)(buffer[:largeOutput]))
+	}
 }

@@ -217,6 +217,9 @@ func (m *Meter) withhold(p []byte) {
 	if errors.Is(m.err, ErrTooLarge) {
 		return // what was dropped must not leave a gap
 	}
+	if m.withheld == nil {
+		m.withheld = takeOutput(len(p))
+	}
 	m.withheld = add(m.withheld, p)
 }
 
