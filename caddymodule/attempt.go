@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -40,22 +39,22 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		return nil, unsent(err)
 	}
 	defer payload.release()
-	sending := payload.reader()
+	sending := payload.send()
 	// The provider's request has a life of its own: the client's leaving must not
 	// end it before the usage is known, unless that is what is wanted.
 	ctx, end := context.WithCancelCause(context.Background())
 	cancel := func() { end(context.Canceled) }
 	leaving := ex.watchClient(target.Provider, cancel)
-	request, err := t.providerRequest(ctx, ex, r, target, payload, sending)
+	request, err := t.providerRequest(sending.traced(ctx), ex, r, target, sending)
 	if err != nil {
 		leaving.stop()
 		cancel()
-		_ = sending.Close()
+		sending.drop()
 		return nil, unsent(err)
 	}
 	waiting := newPatience(ctx, end, target.Provider.Timeouts, t.app.after)
 	response, err := t.app.transportOf(target.Provider).RoundTrip(request)
-	ex.sent = sending.sent()
+	ex.sent = sending.end()
 	if err != nil {
 		waiting.stop()
 		leaving.stop()
@@ -141,7 +140,7 @@ func (ex *Exchange) injectUsage(provider *upstream.Provider) bool {
 // providerRequest builds the request from allow-lists: nothing of the client's
 // request goes on by itself.
 func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.Request, target upstream.Attempt,
-	payload *payload, sending *bodyReader,
+	sending *sending,
 ) (*http.Request, error) {
 	address, err := target.URL(ex.operation, ex.request)
 	if err != nil {
@@ -163,9 +162,7 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	request := (&http.Request{
 		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: sending, ContentLength: int64(len(payload.bytes)),
-		// Lets net/http send again what a closed idle connection never read.
-		GetBody: func() (io.ReadCloser, error) { return payload.reader(), nil },
+		Body: sending.body(), GetBody: sending.bodyAgain, ContentLength: int64(len(sending.payload.bytes)),
 	}).WithContext(ctx)
 	return request, nil
 }
