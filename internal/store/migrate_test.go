@@ -27,7 +27,7 @@ func TestAStoreOfTheFirstVersionIsBroughtUpToDate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "faregate.db")
 	s := openFile(t, path)
 	customer := storetest.NewCustomer(t, s, 5)
-	harm(t, path, strings.Join(append([]string{`DROP TABLE usage_pending`}, toFirstVersion...), "; "))
+	harm(t, path, strings.Join(append([]string{`DROP VIEW usage_pending`, `DROP TABLE pending_records`, `DROP TABLE pending_kinds`}, toFirstVersion...), "; "))
 	mustComeUpToDate(t, s, customer)
 }
 

@@ -326,7 +326,7 @@ func TestPlansOfPending(t *testing.T) {
 	t.Parallel()
 	s := newServing(t)
 	plans, err := s.PostingPlans(t.Context())
-	if err != nil || len(plans) != 6 {
+	if err != nil || len(plans) != 7 {
 		t.Fatal(plans, err)
 	}
 	for index, filter := range map[string]store.Filter{

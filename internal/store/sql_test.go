@@ -16,15 +16,18 @@ var sqlWord = regexp.MustCompile(`\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|VALU
 // sqlPieces are the local names that may be a piece of a statement, and why they can only
 // be text of this package. A value never is: it goes by its number, as $1.
 var sqlPieces = map[string]string{
-	"limited_keys.go: condition":              "one of two texts of its callers",
-	"postgres_settle.go: strings.Join":        "numbers of parameters and types of columns",
-	"postgres_settle.go: $%d::%s[]":           "a type of a column",
-	"postgres_transaction.go: query":          "a statement of this package",
-	"record_columns.go: strings.Join":         "names of columns",
-	"records.go: strings.Join":                "conditions out of this function",
-	"sqlite_settle.go: places.String":         "numbers of parameters",
-	"transfers.go: strings.Join":              "conditions out of this function",
-	"verify_transfers.go: strings.ReplaceAll": "sides of transfers, all constants",
+	"limited_keys.go: condition":                   "one of two texts of its callers",
+	"postgres_settle.go: strings.Join":             "numbers of parameters and types of columns",
+	"postgres_settle.go: $%d::%s[]":                "a type of a column",
+	"postgres_transaction.go: query":               "a statement of this package",
+	"record_columns.go: strings.Join":              "names of columns",
+	"records.go: strings.Join":                     "conditions out of this function",
+	"sqlite_pending_insert.go: places":             "question marks",
+	"sqlite_pending_insert.go: strings.Join":       "names of columns",
+	"sqlite_pending_insert.go: strings.TrimSuffix": "question marks",
+	"sqlite_settle.go: places":                     "question marks",
+	"transfers.go: strings.Join":                   "conditions out of this function",
+	"verify_transfers.go: strings.ReplaceAll":      "sides of transfers, all constants",
 }
 
 // No statement is put together from anything but text of this package: what comes from

@@ -25,7 +25,7 @@ const (
 // errPost says that pending records do not fit the books that they were checked against.
 var errPost = errors.New("settled records cannot be posted: the books were changed by something else than this program")
 
-// pending is what the writing connection knows of usage_pending and of what its rows
+// pending is what the writing connection knows of pending_records and of what its rows
 // rest on, so that a settlement has little to ask. It is right as long as nobody but
 // settlements of this connection has written since.
 type pending struct {
@@ -37,6 +37,7 @@ type pending struct {
 	rows  int64
 	taken debits
 	sums  dailySums
+	kinds map[pendingKind]int64 // the numbers of those that are in pending_kinds
 	// newest is the greatest id in usage_records. Ids grow with time, so that a greater one
 	// that is none of ids is new.
 	newest string
@@ -54,7 +55,7 @@ func isPlain(settlement *ledger.Settlement) bool {
 		record.Usage.InputTotal <= greatestPendingTokens && record.Usage.OutputTotal <= greatestPendingTokens
 }
 
-// appendPending writes the settlements to usage_pending, all or none. It is false where
+// appendPending writes the settlements to pending_records, all or none. It is false where
 // one of them is not plain, was settled before, or is not backed by what is there:
 // then they are to be written by settleNow, which says what is wrong.
 func (c *writerConnection) appendPending(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement, changes int64) (bool, error) {
@@ -71,17 +72,11 @@ func (c *writerConnection) appendPending(ctx context.Context, lease ledger.Lease
 			return false, err
 		}
 	}
-	values := make([]any, 0, len(recordColumns)+3)
+	if err := c.insertPending(ctx, settlements); err != nil {
+		return false, err
+	}
 	for _, settlement := range settlements {
 		settlement.Present, settlement.Standing = false, 0
-		statement, values := plainly(recordValues(values, &settlement.Record))
-		var period any
-		if settlement.Limited {
-			period = settlement.PeriodStart
-		}
-		if _, err := c.exec(ctx, statement.pending, append(values, period, lease.Node, lease.Epoch)...); err != nil {
-			return false, err
-		}
 		c.pending.rows++
 		c.pending.taken.add(settlement)
 		c.pending.sums.add(settlement)
@@ -105,7 +100,11 @@ func (c *writerConnection) refreshPending(ctx context.Context, lease ledger.Leas
 	if err := postPending(ctx, c); err != nil {
 		return err
 	}
+	if _, err := c.exec(ctx, clearKinds); err != nil {
+		return err
+	}
 	c.pending = pending{
+		kinds:   make(map[pendingKind]int64),
 		changes: changes, version: version, lease: lease, taken: make(debits), sums: make(dailySums),
 		ids: make(map[string]struct{}), keys: make(map[string]string), rooms: make(map[ledger.Wallet]metering.Nanos),
 	}
@@ -208,8 +207,8 @@ type statements interface {
 
 // The debits of the pending records, by wallet. spent is above zero in each.
 const (
-	pendingDebits = `SELECT account_id, SUM(cost) AS spent FROM usage_pending WHERE cost > 0 GROUP BY account_id`
-	pendingLimits = `SELECT key_id, key_period, SUM(cost) AS spent FROM usage_pending
+	pendingDebits = `SELECT account_id, SUM(cost) AS spent FROM pending_records WHERE cost > 0 GROUP BY account_id`
+	pendingLimits = `SELECT key_id, key_period, SUM(cost) AS spent FROM pending_records
 		WHERE cost > 0 AND key_period IS NOT NULL GROUP BY key_id, key_period`
 	pendingGrants = `SELECT node, epoch, account_id, '' AS key_id, 0 AS period_start, SUM(cost) AS spent
 			FROM usage_pending WHERE cost > 0 GROUP BY node, epoch, account_id
@@ -225,7 +224,10 @@ var (
 	postRecords    = `INSERT INTO usage_records (` + pendingColumns + `) SELECT ` + pendingColumns + ` FROM usage_pending ORDER BY number`
 )
 
-const clearPending = `DELETE FROM usage_pending`
+const (
+	clearPending = `DELETE FROM pending_records`
+	clearKinds   = `DELETE FROM pending_kinds`
+)
 
 // posting is what makes pending records part of the books. A statement that takes from
 // wallets or grants must change as many of them as there are.
@@ -242,12 +244,13 @@ var posting = []struct{ count, statement string }{
 		FROM (` + pendingGrants + `) AS p WHERE grants.node = p.node AND grants.account_id = p.account_id
 			AND grants.key_id = p.key_id AND grants.period_start = p.period_start AND grants.epoch = p.epoch`},
 	{"", clearPending},
+	{"", clearKinds},
 }
 
 // postPending makes all pending records part of the books.
 func postPending(ctx context.Context, run statements) error {
 	var any int64
-	if err := run.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM usage_pending)`).Scan(&any); err != nil || any == 0 {
+	if err := run.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pending_kinds)`).Scan(&any); err != nil || any == 0 {
 		return err
 	}
 	for _, post := range posting {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/faregate/faregate/metering/ledger"
 )
@@ -97,12 +95,12 @@ func (c *writerConnection) insertRecords(ctx context.Context, settlements []*led
 	values := make([]any, 0, len(recordColumns)+1)
 	for _, settlement := range settlements {
 		settlement.Present, settlement.Standing = false, 0
-		statement, values := plainly(recordValues(values, &settlement.Record))
+		values := recordValues(values, &settlement.Record)
 		var period any
 		if settlement.Limited {
 			period = settlement.PeriodStart
 		}
-		err := changed(c.exec(ctx, statement.record, append(values, period)...))
+		err := changed(c.exec(ctx, insertRecord, append(values, period)...))
 		if errors.Is(err, ErrNotFound) {
 			err = findStanding(c.queryRow(ctx, selectStanding, settlement.Record.ID), settlement)
 		} else if err == nil {
@@ -121,63 +119,8 @@ func (c *writerConnection) insertRecords(ctx context.Context, settlements []*led
 	return taken, sums, nil
 }
 
-// isRare tells of each of recordColumns whether it is zero in most records. Each value
-// that a statement is given costs as much as all else that is done with a zero.
-var isRare = func() []bool {
-	names := []string{
-		"cache_write", "cache_write_5m", "cache_write_1h", "input_audio", "input_image", "input_video",
-		"cache_read_audio", "cache_read_image", "cache_read_video", "output_audio", "output_image", "output_video",
-		"unit_web_search", "unit_web_fetch", "unit_x_search", "unit_file_search", "unit_code_interpreter",
-		"unit_images", "unit_characters", "unit_milliseconds", "unit_pages", "shortfall",
-	}
-	rare := make([]bool, len(recordColumns))
-	for i, column := range recordColumns {
-		rare[i] = slices.Contains(names, column)
-	}
-	return rare
-}()
-
-// recordStatements write a record's values and then key_period: to its table, or to
-// usage_pending with the lease's node and epoch after them.
-type recordStatements struct{ record, pending string }
-
-var (
-	insertRecord = recordStatementsFor(make([]bool, len(recordColumns)))
-	// insertPlainRecord is for records all of whose rare columns are zero.
-	insertPlainRecord = recordStatementsFor(isRare)
-)
-
-// recordStatementsFor takes the record's values but those of the columns that are zero.
-func recordStatementsFor(zero []bool) recordStatements {
-	var places strings.Builder
-	for i := range recordColumns {
-		if zero[i] {
-			places.WriteString("0, ")
-		} else {
-			places.WriteString("?, ")
-		}
-	}
-	return recordStatements{
-		record:  insertRecordColumns + ` VALUES (` + places.String() + `?) ON CONFLICT (id) DO NOTHING`,
-		pending: `INSERT INTO usage_pending (` + pendingColumns + `, node, epoch) VALUES (` + places.String() + `?, ?, ?)`,
-	}
-}
-
-// plainly is the statements for a record's values, and those that they take.
-func plainly(values []any) (insert recordStatements, taken []any) {
-	for i, value := range values {
-		if isRare[i] && value != any(int64(0)) {
-			return insertRecord, values
-		}
-	}
-	taken = values[:0]
-	for i, value := range values {
-		if !isRare[i] {
-			taken = append(taken, value)
-		}
-	}
-	return insertPlainRecord, taken
-}
+// insertRecord takes a record's values and then key_period.
+var insertRecord = insertRecordColumns + ` VALUES (` + places(len(recordColumns)+1) + `) ON CONFLICT (id) DO NOTHING`
 
 // statements yields what takes the debits, in the order of locks: wallets, then grants.
 func (d debits) statements(lease ledger.Lease, run func(query string, values ...any) error) error {
