@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faregate/faregate/internal/upstream"
@@ -34,15 +34,15 @@ func timedOut(err error) bool {
 // counts, and not the time that a client takes to read. When it is over, the provider's
 // request is cancelled.
 type patience struct {
-	idle   time.Duration
-	ctx    context.Context // of the provider's request, for its cause
-	cancel context.CancelCauseFunc
 	source io.ReadCloser
-	after  func(time.Duration, func()) timer
-
-	mutex sync.Mutex // a read may outlast the wait for it
-	begun bool
-	timer timer
+	idle   time.Duration
+	// between waits for each piece once the answer has begun; nil before. It is atomic, as
+	// a read may outlast the wait for it.
+	between atomic.Pointer[timer]
+	first   timer           // waits for the beginning
+	ctx     context.Context // of the provider's request, for its cause
+	cancel  context.CancelCauseFunc
+	after   func(time.Duration, func()) timer
 }
 
 // timer is a time.Timer.
@@ -58,33 +58,31 @@ func afterFunc(wait time.Duration, do func()) timer { return time.AfterFunc(wait
 func newPatience(ctx context.Context, cancel context.CancelCauseFunc, timeouts upstream.Timeouts, after func(time.Duration, func()) timer) *patience {
 	return &patience{
 		ctx: ctx, cancel: cancel, idle: timeouts.Idle, after: after,
-		timer: after(timeouts.FirstByte, func() { cancel(errNoFirstByte) }),
+		first: after(timeouts.FirstByte, func() { cancel(errNoFirstByte) }),
 	}
 }
 
 // begin tells that the answer has begun.
 func (p *patience) begin() {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if p.begun {
+	if p.between.Load() != nil {
 		return
 	}
-	p.begun = true
-	p.timer.Stop()
-	p.timer = p.after(p.idle, func() { p.cancel(errIdle) })
-	p.timer.Stop()
+	p.first.Stop()
+	between := p.after(p.idle, func() { p.cancel(errIdle) })
+	between.Stop()
+	p.between.Store(&between)
 }
 
 // Read implements io.Reader.
 func (p *patience) Read(b []byte) (int, error) {
-	p.mutex.Lock()
-	timer := p.timer
-	if p.begun {
-		timer.Reset(p.idle)
-		defer timer.Stop()
+	between := p.between.Load()
+	if between == nil {
+		n, err := p.source.Read(b)
+		return n, p.why(err)
 	}
-	p.mutex.Unlock()
+	(*between).Reset(p.idle)
 	n, err := p.source.Read(b)
+	(*between).Stop()
 	return n, p.why(err)
 }
 
@@ -107,7 +105,8 @@ func (p *patience) Close() error {
 
 // stop ends the waiting.
 func (p *patience) stop() {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.timer.Stop()
+	p.first.Stop()
+	if between := p.between.Load(); between != nil {
+		(*between).Stop()
+	}
 }

@@ -30,43 +30,45 @@ const (
 // reverse_proxy asks for more only after what it has been given was written to
 // the client's connection.
 type responseBody struct {
+	// What each piece of a stream needs comes first: between two of them come those of
+	// many other streams, and it is read from memory again.
 	source     io.ReadCloser
 	waiting    *patience // the source, too
-	cancel     context.CancelFunc
-	leaving    *departure
 	exchange   *Exchange // nil once the handler has ended
-	settlement *settlement
-	input      countInput     // once the handler has ended
-	call       *upstream.Call // to the provider; it ends with the body, however that ends
-	limits     dialect.ProviderLimits
 	meter      *usage.Meter
 	framing    usage.Framing
-	status     int
-	length     int64 // as the provider promised, -1 if it did not
-	// streams tells whether the caller asked for an answer in pieces.
-	streams bool
-
-	pending    []byte            // to be handed over
-	inFlight   chan sourceResult // a read that began in readAhead
-	early      []byte            // what readAhead reads into, as far as it was used, pooled
-	kept       []byte            // what it has read and may go on, pooled
-	last       []byte            // what the end of the source adds to, pooled
-	filled     int               // how far Read has used its caller's buffer
-	ended      error             // how the source ended; nil while it goes on
-	firstToken time.Time
-	endTimer   *time.Timer
+	streams    bool // the caller asked for an answer in pieces
 	begun      bool // it is the answer that is passed on
 	answered   bool // the provider's health knows of it
 	passed     bool // the client was given something
 	finished   bool // nothing more to hand over than pending
 	cut        bool // the answer is incomplete and does not say so itself, or nobody takes it
+	closed     bool
+	pending    []byte            // to be handed over
+	inFlight   chan sourceResult // a read that began in readAhead
+	filled     int               // how far Read has used its caller's buffer
+	ended      error             // how the source ended; nil while it goes on
+	firstToken time.Time
+	endTimer   *time.Timer
+
+	early []byte // what readAhead reads into, as far as it was used, pooled
+	kept  []byte // what it has read and may go on, pooled
+	last  []byte // what the end of the source adds to, pooled
+
+	cancel     context.CancelFunc
+	leaving    *departure
+	settlement *settlement
+	input      countInput     // once the handler has ended
+	call       *upstream.Call // to the provider; it ends with the body, however that ends
+	limits     dialect.ProviderLimits
+	status     int
+	length     int64 // as the provider promised, -1 if it did not
 	// unsettled is why the settlement failed.
 	unsettled error
 	// cost is what the settlement came to, for the caller; empty before it.
 	cost string
 	// trailer follows the answer; nil where it cannot have one.
 	trailer http.Header
-	closed  bool
 }
 
 type sourceResult struct {
@@ -165,7 +167,7 @@ func (b *responseBody) observe() {
 	case b.endTimer != nil && len(b.pending) > 0:
 		// Some servers give every chunk a finish reason: it goes on.
 		b.endTimer.Reset(endPatience)
-	case b.endTimer == nil && b.meter.Final():
+	case b.endTimer == nil && b.meter.Final() && !b.complete():
 		b.endTimer = time.AfterFunc(endPatience, b.cancel)
 	}
 }

@@ -62,7 +62,8 @@ type Meter struct {
 
 // NewMeter returns a Meter for one response.
 func NewMeter(options Options) *Meter {
-	m := &Meter{options: options}
+	m := newMeter(options.Framing)
+	m.options = options
 	m.options.StripUsage = options.StripUsage && (options.Format == OpenAIChat || options.Format == OpenAICompletions) && options.Framing == SSE
 	wanted := choices{wanted: max(options.Choices, 1)}
 	switch options.Format {
@@ -87,9 +88,6 @@ func NewMeter(options Options) *Meter {
 	m.outcome = m.format.common()
 	m.scanner.reader = m.format
 	m.root = m.scanner.root
-	if options.Framing == SSE {
-		m.shortcut = new(shortcut)
-	}
 	if m.options.StripUsage {
 		m.scanner.cuts.field = openAIUsageObject
 	}
@@ -98,6 +96,19 @@ func NewMeter(options Options) *Meter {
 	}
 	m.scanner.reset()
 	return m
+}
+
+// newMeter makes that of a stream together with its shortcut, which each event needs.
+func newMeter(framing Framing) *Meter {
+	if framing != SSE {
+		return &Meter{}
+	}
+	m := &struct {
+		Meter
+		paths shortcut
+	}{}
+	m.shortcut = &m.paths
+	return &m.Meter
 }
 
 // Feed reads the next piece of the response and returns the bytes that may go to

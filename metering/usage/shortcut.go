@@ -17,6 +17,7 @@ import (
 type shortcut struct {
 	hits   uint // of the paths
 	misses uint // since
+	whole  bool // the paths were all of the last event, but for values
 	count  int  // of paths
 
 	// last is the event that the next unknown one is compared with. The paths are of it.
@@ -77,7 +78,9 @@ type place struct {
 
 // feed reads the first piece of a document.
 func (q *shortcut) feed(s *scanner, text []byte) {
-	if q.hits++; q.hits&(q.hits-1) == 0 && q.hits <= 64 { // the paths may be those of an odd pair
+	whole := q.whole
+	q.whole = false
+	if q.hits++; !whole && q.hits&(q.hits-1) == 0 && q.hits <= 64 { // the paths may be those of an odd pair
 		q.learn(s, text)
 		return
 	}
@@ -90,7 +93,7 @@ func (q *shortcut) feed(s *scanner, text []byte) {
 		}
 		q.take(p, s, s.base+at)
 		if at += p.to - p.from; at == len(text) {
-			q.misses = 0
+			q.misses, q.whole = 0, true
 			return
 		}
 		if at = s.readOne(text, at); s.state != scanAfter {
