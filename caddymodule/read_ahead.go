@@ -47,20 +47,28 @@ func (b *responseBody) beginDocument() *failure {
 	case b.meter.Err() != nil:
 		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
+	beginning := b.pending
 	b.conclude()
+	if len(beginning) == 0 {
+		return nil
+	}
+	if len(b.kept) == 0 {
+		b.kept = appendPooled(b.kept, beginning)
+	}
 	b.kept = appendPooled(b.kept, b.pending)
 	b.pending = b.kept
 	return nil
 }
 
 // readAhead reads an answer until there is enough of it, so that one which fails before
-// that can still be taken elsewhere. It keeps what it has read in pending.
+// that can still be taken elsewhere. It keeps what it has read in pending: that is copied
+// once there is a second piece, and mostly there is none.
 func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *failure {
 	b.early = takeBuffer(readSize)
 	began := time.Now()
 	var expired <-chan time.Time // once somebody waits with an eye on it
 	waited := false
-	for read := 0; read < readAheadBytes; {
+	for read := 0; ; {
 		if read == 0 {
 			// There is nothing yet that could be passed on instead of waiting.
 			n, err := b.source.Read(b.early[:readSize])
@@ -82,18 +90,22 @@ func (b *responseBody) readAhead(patience time.Duration, enough func() bool) *fa
 			}
 			read += n
 		}
-		b.kept = appendPooled(b.kept, b.pending)
-		b.pending = b.kept
+		if len(b.kept) > 0 {
+			b.kept = appendPooled(b.kept, b.pending)
+			b.pending = b.kept
+		}
 		switch {
 		case b.meter.Failed() && !b.meter.Content():
 			return b.failedEarly()
 		case b.broke():
 			return unanswered(b.ended)
-		case b.ended != nil, waited, enough():
+		case b.ended != nil, waited, enough(), read >= readAheadBytes:
 			return nil
 		}
+		if len(b.kept) == 0 { // the next piece takes its place
+			b.kept = appendPooled(b.kept, b.pending)
+		}
 	}
-	return nil
 }
 
 // advanceUntil is advance, unless that takes too long: then the read goes on, for the next
