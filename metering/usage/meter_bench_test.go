@@ -97,3 +97,31 @@ func BenchmarkSmallDocument(b *testing.B) {
 		}
 	}
 }
+
+// A whole stream of 100 events that come at once, in reads of 4 kB.
+func BenchmarkChatStream(b *testing.B) {
+	chunk := func(choices, usage string) string {
+		return `data: {"id":"chatcmpl-CMKAtIAKW1eiFzDAZmCcrbvHgyoSw","object":"chat.completion.chunk","created":1759436803,"model":"gpt-4o-2024-08-06","service_tier":"default","system_fingerprint":"fp_cbf1785567","choices":[` +
+			choices + `],"usage":` + usage + "}\n\n"
+	}
+	stream := []byte(chunk(`{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}`, "null"))
+	stream = append(stream, chatStream(98, `,"usage":null`)...)
+	stream = append(stream, chunk(`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}`, "null")+
+		chunk("", `{"prompt_tokens":10,"completion_tokens":98,"total_tokens":108}`)+"data: [DONE]\n\n"...)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(stream)))
+	read := make([]byte, 4<<10)
+	for b.Loop() {
+		m := NewMeter(Options{Format: OpenAIChat, Framing: SSE, StripUsage: true})
+		for rest := stream; len(rest) > 0; {
+			n := copy(read, rest)
+			m.Feed(read[:n])
+			rest = rest[n:]
+		}
+		m.Finish()
+		if r := m.Report(); !r.Complete || r.Usage.OutputTotal != 98 {
+			b.Fatalf("%+v", r)
+		}
+		m.Forget()
+	}
+}
