@@ -28,9 +28,9 @@ func TestAllocationsOfARequest(t *testing.T) {
 		workload           string
 		objects, kibibytes float64 // more than bare Caddy's
 	}{
-		{"small JSON", 100, 14},
-		{"100-event stream", 140, 26},
-		{"100-event stream, anthropic", 130, 22},
+		{"small JSON", 15, 6},
+		{"100-event stream", 55, 13},
+		{"100-event stream, anthropic", 40, 9},
 	} {
 		t.Run(c.workload, func(t *testing.T) {
 			table := newTable(t.Output())
