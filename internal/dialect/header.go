@@ -62,17 +62,35 @@ func metered(accept string) bool {
 	return true
 }
 
-// SetCredential puts the provider's key where its API wants it.
-func SetCredential(d Dialect, header http.Header, secret string) {
+// ProviderKey is a provider's key as header fields have it. It is made once, so that no
+// request leaves a copy of the key in memory, and shared: nobody may change the values.
+type ProviderKey struct{ plain, bearer []string }
+
+// NewProviderKey makes the values.
+func NewProviderKey(secret string) ProviderKey {
+	return ProviderKey{plain: []string{secret}, bearer: []string{"Bearer " + secret}}
+}
+
+// Set puts the key where the API of a dialect wants it.
+func (k ProviderKey) Set(d Dialect, header http.Header) {
 	switch d {
 	case Anthropic:
-		header["X-Api-Key"] = []string{secret}
+		header["X-Api-Key"] = k.plain
 	case Google:
-		header["X-Goog-Api-Key"] = []string{secret}
+		header["X-Goog-Api-Key"] = k.plain
 	default:
-		header["Authorization"] = []string{"Bearer " + secret}
+		header["Authorization"] = k.bearer
 	}
 }
+
+// SetAs puts the key, as it is, into a field of another name, in canonical form.
+func (k ProviderKey) SetAs(name string, header http.Header) { header[name] = k.plain }
+
+// String keeps the key from being printed.
+func (ProviderKey) String() string { return "a provider's key" }
+
+// GoString is String.
+func (k ProviderKey) GoString() string { return k.String() }
 
 // returned are the header fields of a provider's answer that go on to the caller.
 // All others stay: the operator's organisation, account and rate limits, cookies,

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -66,7 +67,7 @@ func TestOnlyListedHeadersReachProviders(t *testing.T) {
 	} {
 		got := http.Header{}
 		CopyRequestHeader(d, got, caller)
-		SetCredential(d, got, "provider-key")
+		NewProviderKey("provider-key").Set(d, got)
 		want := common.Clone()
 		for name, values := range own {
 			want[name] = values
@@ -107,6 +108,17 @@ func TestOnlyListedHeadersReachCallers(t *testing.T) {
 	CopyResponseHeader(got, provider)
 	if len(got) != 6 || got.Get("Content-Type") == "" || got.Get("Retry-After") == "" || got.Get("Retry-After-Ms") == "" || got.Get("X-Should-Retry") == "" || got.Get("Content-Length") == "" || got.Get("Cache-Control") == "" {
 		t.Error(got)
+	}
+}
+
+func TestAProvidersKeyIsNotPrinted(t *testing.T) {
+	key := NewProviderKey("provider-key")
+	for _, verb := range []string{"%v", "%+v", "%s", "%#v", "%q"} {
+		for _, value := range []any{key, &key, []ProviderKey{key}} {
+			if text := fmt.Sprintf(verb, value); strings.Contains(text, "provider-key") {
+				t.Errorf("%s prints %s", verb, text)
+			}
+		}
 	}
 }
 

@@ -140,7 +140,7 @@ func NewProvider(options ProviderOptions) *Provider {
 
 func (p *Provider) addKey(options KeyOptions) {
 	p.credentials = append(p.credentials, Credential{&providerKey{
-		secret: options.Secret, number: len(p.credentials) + 1, fingerprint: fingerprint(p.Name, options.Secret),
+		secret: options.Secret, values: dialect.NewProviderKey(options.Secret), number: len(p.credentials) + 1, fingerprint: fingerprint(p.Name, options.Secret),
 		weight: boundedWeight(options.Weight), inFlight: int64(max(options.InFlight, 0)),
 		requestsPerMinute: options.RequestsPerMinute, tokensPerMinute: options.TokensPerMinute,
 	}})
@@ -179,6 +179,7 @@ type Credential struct{ key *providerKey }
 
 type providerKey struct {
 	secret      string
+	values      dialect.ProviderKey // of header fields
 	number      int
 	fingerprint uint64
 	weight      int
@@ -223,13 +224,13 @@ type Attempt struct {
 
 // SetCredential puts the key where the provider wants it.
 func (a Attempt) SetCredential(header http.Header) {
-	secret := a.Credential.Secret()
+	key := a.Credential.key
 	switch {
-	case secret == "":
+	case key.secret == "":
 	case a.Provider.credentialHeader != "":
-		header[a.Provider.credentialHeader] = []string{secret}
+		key.values.SetAs(a.Provider.credentialHeader, header)
 	default:
-		dialect.SetCredential(a.Dialect, header, secret)
+		key.values.Set(a.Dialect, header)
 	}
 }
 

@@ -95,6 +95,7 @@ func BenchmarkSmallDocument(b *testing.B) {
 		if r := m.Report(); !r.Complete {
 			b.Fatalf("%+v", r)
 		}
+		m.Forget()
 	}
 }
 
