@@ -18,7 +18,8 @@ func BenchmarkParseRequest(b *testing.B) {
 		body := benchmarkBody(size)
 		image := []byte(`{"model":"gpt-5.6","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + strings.Repeat("iVBORw0K", size/8) + `"}}]}]}`)
 		accents := []byte(`{"model":"gpt-5.6","messages":[{"role":"user","content":"` + strings.Repeat("höhere Gebühr für größere Mengen, ", size/40) + `"}]}`)
-		for name, text := range map[string][]byte{"chat": body, "image": image, "accents": accents} {
+		prose := []byte(`{"model":"gpt-5.6","messages":[{"role":"user","content":"` + strings.Repeat(`The gate checks a ticket, takes the fare, and looks into nobody's luggage.\n\"Next, please\" – it says. `, size/98) + `"}]}`)
+		for name, text := range map[string][]byte{"chat": body, "image": image, "accents": accents, "prose": prose} {
 			b.Run(fmt.Sprintf("%s/%dKB", name, size>>10), func(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()

@@ -84,6 +84,21 @@ func standard(text []byte) bool {
 	return err != nil && err.Error() == "EOF"
 }
 
+// What has a meaning in a string is found wherever it is: long strings are read many
+// bytes at a time.
+func TestScanSeesEachByteOfAString(t *testing.T) {
+	for _, length := range []int{1, 7, 8, 9, 100, longText, longText + 7, longText + 32, longText + 75} {
+		for at := range length {
+			for _, c := range []string{"\x00", "\x1f", " ", "!", "\"", "#", `\`, "[", "]", `\n`, `\"`, `\\`, `\x`, `\u00e9`, "\x7f", "\x80", "é", "\xff"} {
+				text := []byte(`{"a":"` + strings.Repeat("x", at) + c + strings.Repeat("x", length-at-1) + `"}`)
+				if taken := check(text) == nil; taken != standard(text) {
+					t.Fatalf("%q at %d of %d: taken is %v", c, at, length, taken)
+				}
+			}
+		}
+	}
+}
+
 func depth(text []byte) int {
 	deepest, level, inString := 0, 0, false
 	for i := 0; i < len(text); i++ {

@@ -15,21 +15,22 @@ const (
 func (s *scanner) text(i int) int {
 	data := s.data
 	high := uint64(0) // high bits that were seen
+	words := 0        // that were plain, in a row
 	// Eight bytes at a time, as prompts and images are nearly all of a body.
 	for i+8 <= len(data) {
 		word := binary.LittleEndian.Uint64(data[i:])
-		quote := word ^ eachByte*'"'
-		backslash := word ^ eachByte*'\\'
-		// Marks bytes that are control characters, quotes or backslashes. The lowest
-		// mark is exact: a borrow into a byte needs a marked one below it ("Hacker's
-		// Delight", 6-1, finding zero bytes).
-		special := ((word - eachByte*' ') | (quote - eachByte) | (backslash - eachByte)) &^ word & highBits
-		if special == 0 {
+		marks := special(word) & highBits
+		if marks == 0 {
 			high |= word
 			i += 8
+			if words++; words == longText/8 {
+				i, high = plainBlocks(data, i, high)
+				words = 0
+			}
 			continue
 		}
-		at := bits.TrailingZeros64(special)
+		words = 0
+		at := bits.TrailingZeros64(marks)
 		high |= word & (1<<at - 1)
 		i += at >> 3
 		switch c := data[i]; {
@@ -38,6 +39,9 @@ func (s *scanner) text(i int) int {
 			return i + 1
 		case c != '\\':
 			return s.fail(i)
+		case i+1 < len(data) && shortEscapes[data[i+1]]:
+			i += 2
+			continue
 		}
 		if i = s.escape(i); i < 0 {
 			return -1
@@ -60,6 +64,33 @@ func (s *scanner) text(i int) int {
 		}
 	}
 	return s.fail(i)
+}
+
+// longText is how many bytes in a row stand for themselves where more are likely to
+// follow, as in an image: in prose and code there is an escape before.
+const longText = 128
+
+// plainBlocks skips what stands for itself, as far as it comes in whole blocks, and adds
+// the high bits that were seen.
+func plainBlocks(data []byte, i int, high uint64) (int, uint64) {
+	for ; i+32 <= len(data); i += 32 {
+		block := (*[32]byte)(data[i:])
+		a, b := binary.LittleEndian.Uint64(block[:]), binary.LittleEndian.Uint64(block[8:])
+		c, d := binary.LittleEndian.Uint64(block[16:]), binary.LittleEndian.Uint64(block[24:])
+		if (special(a)|special(b)|special(c)|special(d))&highBits != 0 {
+			break
+		}
+		high |= a | b | c | d
+	}
+	return i, high
+}
+
+// special marks bytes that are control characters, quotes or backslashes, by their high
+// bits. The lowest mark is exact: a borrow into a byte needs a marked one below it
+// ("Hacker's Delight", 6-1, finding zero bytes). With one bit turned over a quote comes
+// next after the control characters, and a space after it.
+func special(word uint64) uint64 {
+	return ((word ^ eachByte*('"'^' ') - eachByte*(' '+1)) | (word ^ eachByte*'\\' - eachByte)) &^ word
 }
 
 // escape reads an escape sequence, whose backslash is at i.
