@@ -30,11 +30,13 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 	if covered.told {
 		outputCap = covered.outputCap
 	}
-	payload, err := ex.body.edited(func() ([]byte, error) {
-		return ex.request.Body(dialect.Edit{
-			Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(target.Provider),
-		})
+	pieces, err := ex.request.Body(dialect.Edit{
+		Model: target.Model, OutputCap: outputCap, OldOutputCap: target.Provider.OldOutputCap, IncludeUsage: ex.injectUsage(target.Provider),
 	})
+	if err != nil {
+		return nil, unsent(err)
+	}
+	payload, err := ex.body.inPieces(pieces)
 	if err != nil {
 		return nil, unsent(err)
 	}
@@ -162,7 +164,7 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	request := (&http.Request{
 		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: sending.body(), GetBody: sending.bodyAgain, ContentLength: int64(len(sending.payload.bytes)),
+		Body: sending.body(), GetBody: sending.bodyAgain, ContentLength: sending.payload.length,
 	}).WithContext(ctx)
 	return request, nil
 }

@@ -11,12 +11,9 @@ import (
 const defaultBodyMemory = 1 << 30
 
 // memoryFor is what a body of a length takes at most: while it is read, a buffer and the
-// larger one that takes over from it; then the buffer, and a copy with what is changed
-// for the provider.
-func memoryFor(length int64) int64 {
-	buffer := int64(bufferSize(int(length) + 1))
-	return buffer + max(buffer, length+editSpace)
-}
+// larger one that takes over from it. A copy with what is changed for the provider is
+// made of short ones only, and is smaller.
+func memoryFor(length int64) int64 { return 2 * int64(bufferSize(int(length)+1)) }
 
 // errBodyMemory says that request bodies take as much memory as they may.
 var errBodyMemory = errors.New("too many request bodies in memory")

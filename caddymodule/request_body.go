@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -26,6 +27,8 @@ const (
 	// firstBodySize bounds what is set aside on a client's mere word about its
 	// Content-Length.
 	firstBodySize = 256 << 10
+	// trustedGrowth is how many times what has come is set aside on that word later.
+	trustedGrowth = 16
 )
 
 // requestBody is a request's body in memory. It is read once and may be sent
@@ -55,10 +58,11 @@ func readRequestBody(source io.Reader, length int64, limits bodyLimits) (*reques
 	if length > limits.most {
 		return nil, errBodyTooLarge
 	}
-	reading := bodyReading{limits: limits, began: limits.now(), whole: limits.most + 1}
+	reading := bodyReading{limits: limits, began: limits.now(), whole: limits.most + 1, growth: 2}
 	size := int64(bodySizes[0])
 	if length >= 0 {
 		reading.whole = length + 1 // one more, to see the end without growing
+		reading.growth = trustedGrowth
 		size = min(reading.whole, firstBodySize)
 	}
 	err := reading.grow(int(size))
@@ -87,6 +91,7 @@ type bodyReading struct {
 	limits   bodyLimits
 	buffer   []byte
 	whole    int64 // how large a buffer need be at most
+	growth   int64 // how many times larger the next buffer may be
 	began    time.Time
 	deadline time.Time
 }
@@ -94,7 +99,8 @@ type bodyReading struct {
 // read reads once; io.EOF tells that the body is whole.
 func (r *bodyReading) read(source io.Reader) error {
 	if len(r.buffer) == cap(r.buffer) {
-		if err := r.grow(int(min(2*int64(cap(r.buffer)), max(r.whole, int64(cap(r.buffer))+1)))); err != nil {
+		size := int64(cap(r.buffer))
+		if err := r.grow(int(min(r.growth*size, max(r.whole, size+1)))); err != nil {
 			return err
 		}
 	}
@@ -145,35 +151,30 @@ func (r *bodyReading) drop() {
 	r.limits.share.giveAll()
 }
 
-// payload is what one attempt sends: the body's own bytes, or a copy with what is
-// changed for the provider. A copy is wiped when its last reader is closed.
+// payload is what one attempt sends: parts of the body, and what is put between them for
+// the provider. A short one is a single piece, for which it may have been copied; a copy
+// is wiped when its last reader is closed.
 type payload struct {
 	body   *requestBody
-	bytes  []byte
-	copied int // bytes of memory, if it is a copy
+	pieces [][]byte
+	length int64
+	copied bool
 	owners atomic.Int32
 }
 
-// editSpace is by how much an edit lengthens a body in most cases: a model's name and
-// two or three members.
-const editSpace = 1 << 10
-
-// edited makes a payload. It must be released, and lives until its readers are closed.
-func (b *requestBody) edited(edit func() ([]byte, error)) (*payload, error) {
-	reserved := len(b.bytes) + editSpace
-	if err := b.take(reserved); err != nil {
-		return nil, err
+// inPieces makes a payload of parts of the body and what is between them. It must be
+// released, and lives until its readers are closed.
+func (b *requestBody) inPieces(pieces [][]byte) (*payload, error) {
+	p := &payload{body: b, pieces: pieces}
+	for _, piece := range pieces {
+		p.length += int64(len(piece))
 	}
-	bytes, err := edit()
-	if err != nil {
-		b.give(reserved)
-		return nil, err
+	if len(pieces) > 1 && p.length <= shortBody {
+		if err := b.take(int(p.length)); err != nil {
+			return nil, err
+		}
+		p.pieces, p.copied = [][]byte{bytes.Join(pieces, nil)}, true
 	}
-	p := &payload{body: b, bytes: bytes}
-	if len(bytes) > 0 && (len(b.bytes) == 0 || &bytes[0] != &b.bytes[0]) {
-		p.copied = cap(bytes)
-	}
-	b.give(reserved - p.copied) // less than nothing for a long edit, which is made by now
 	b.owners.Add(1)
 	p.owners.Store(1)
 	return p, nil
@@ -194,7 +195,7 @@ func (b *requestBody) give(bytes int) {
 // reader returns a reader of the payload, which stays in memory until it is closed.
 func (p *payload) reader() *bodyReader {
 	p.owners.Add(1)
-	return &bodyReader{rest: p.bytes, payload: p}
+	return &bodyReader{payload: p, rest: p.pieces, left: p.length}
 }
 
 // release gives up one ownership; the last one wipes.
@@ -202,11 +203,11 @@ func (p *payload) release() {
 	if p.owners.Add(-1) != 0 {
 		return
 	}
-	if p.copied > 0 {
-		clear(p.bytes)
-		p.body.give(p.copied)
+	if p.copied {
+		clear(p.pieces[0])
+		p.body.give(int(p.length))
 	}
-	p.bytes = nil
+	p.pieces, p.length = nil, 0
 	p.body.release()
 }
 
@@ -228,20 +229,30 @@ type bodyReader struct {
 	// from another goroutine (h2_bundle.go, closeReqBodyLocked), and a wiped buffer
 	// must not be read.
 	mutex   sync.Mutex
-	rest    []byte
-	payload *payload
+	payload *payload // nil when it is closed
+	piece   []byte   // that is being read
+	rest    [][]byte // the pieces after it
+	left    int64    // bytes
 	taken   bool
 }
 
 func (r *bodyReader) Read(p []byte) (int, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if len(r.rest) == 0 {
+	if r.left == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	r.taken = len(r.rest) == 0
+	n := 0
+	for n < len(p) && r.left > 0 {
+		if len(r.piece) == 0 {
+			r.piece, r.rest = r.rest[0], r.rest[1:]
+		}
+		copied := copy(p[n:], r.piece)
+		r.piece = r.piece[copied:]
+		r.left -= int64(copied)
+		n += copied
+	}
+	r.taken = r.left == 0
 	return n, nil
 }
 
@@ -250,7 +261,7 @@ func (r *bodyReader) Close() error {
 	defer r.mutex.Unlock()
 	if r.payload != nil {
 		r.payload.release()
-		r.payload, r.rest = nil, nil
+		r.payload, r.piece, r.rest, r.left = nil, nil, nil, 0
 	}
 	return nil
 }

@@ -53,23 +53,54 @@ func TestRequestBodyIsWipedAfterItsLastReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, edited := body.bytes, []byte("an edited prompt")
-	payload, err := body.edited(func() ([]byte, error) { return edited, nil })
-	if err != nil {
-		t.Fatal(err)
+	memory := body.bytes
+	payload, err := body.inPieces([][]byte{memory[:2], []byte("short "), memory[2:], nil})
+	if err != nil || payload.length != 14 {
+		t.Fatal(payload, err)
 	}
+	edited := payload.pieces[0]
 	reader := payload.reader()
 	payload.release()
 	body.release()
-	if string(memory) != "a prompt" || string(edited) != "an edited prompt" {
+	if string(memory) != "a prompt" || string(edited) != "a short prompt" {
 		t.Fatal("wiped while a reader was open")
 	}
-	if sent, err := io.ReadAll(reader); err != nil || string(sent) != "an edited prompt" {
+	if sent, err := io.ReadAll(reader); err != nil || string(sent) != "a short prompt" {
 		t.Fatalf("sent %q, %v", sent, err)
 	}
 	_ = reader.Close()
 	_ = reader.Close() // net/http may close twice
-	if !bytes.Equal(memory, make([]byte, 8)) || !bytes.Equal(edited, make([]byte, 16)) {
+	if !bytes.Equal(memory, make([]byte, 8)) || !bytes.Equal(edited, make([]byte, 14)) {
+		t.Fatal("not wiped")
+	}
+}
+
+// A long body is never copied, and may be sent more than once.
+func TestLongRequestBodyIsSentInPieces(t *testing.T) {
+	content := bytes.Repeat([]byte("faregate"), shortBody)
+	body, err := readRequestBody(bytes.NewReader(content), int64(len(content)), bodyBounds(1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := body.bytes
+	payload, err := body.inPieces([][]byte{memory[:0], []byte("a"), memory[:5], nil, []byte("new"), memory[8:], nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append([]byte("afaregnew"), content[8:]...)
+	first, second := payload.reader(), payload.reader()
+	payload.release()
+	body.release()
+	for _, reader := range []*bodyReader{first, second} {
+		if err := iotest.TestReader(reader, want); err != nil || !reader.sent() {
+			t.Fatal(reader.sent(), err)
+		}
+		_ = reader.Close()
+		if n, err := reader.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Fatalf("%d bytes read of a body that is closed, %v", n, err)
+		}
+	}
+	if !bytes.Equal(memory, make([]byte, len(content))) {
 		t.Fatal("not wiped")
 	}
 }
@@ -114,34 +145,74 @@ func TestRequestBodyTakesWhatItIsAllowed(t *testing.T) {
 			if taken := memory.used.Load(); taken != int64(cap(body.bytes)) {
 				t.Fatalf("%d bytes taken for %d", taken, cap(body.bytes))
 			}
-			payload, err := body.edited(func() ([]byte, error) { return bytes.Clone(content), nil })
-			if err != nil && (!errors.Is(err, errBodyMemory) || memory.used.Load() != int64(cap(body.bytes))) {
-				t.Fatalf("limit %d: %v, %d bytes taken", limit, err, memory.used.Load())
+			// Sending it takes no more, whatever is changed in it.
+			payload, err := body.inPieces([][]byte{[]byte("{"), body.bytes})
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err == nil {
-				if taken := memory.used.Load(); taken != int64(cap(body.bytes)+cap(payload.bytes)) || taken > limit {
-					t.Fatalf("%d bytes taken of %d, for %d and %d", taken, limit, cap(body.bytes), cap(payload.bytes))
-				}
-				first, second := payload.reader(), payload.reader()
-				payload.release()
-				_ = first.Close()
-				_ = first.Close()
-				_ = second.Close()
-				if taken := memory.used.Load(); taken != int64(cap(body.bytes)) {
-					t.Fatalf("%d bytes taken after the copy was sent", taken)
-				}
+			first, second := payload.reader(), payload.reader()
+			payload.release()
+			_ = first.Close()
+			_ = first.Close()
+			if sent, err := io.Copy(io.Discard, second); err != nil || sent != int64(len(content)+1) {
+				t.Fatal(sent, err)
 			}
-			same, err := body.edited(func() ([]byte, error) { return body.bytes, nil })
-			if err == nil {
-				body.release() // the handler ends while it is being sent
-				same.release()
-			} else {
-				body.release()
+			body.release() // the handler ends while it is being sent
+			if taken := memory.used.Load(); taken != int64(cap(body.bytes)) || taken > limit {
+				t.Fatalf("%d bytes taken of %d while %d are sent", taken, limit, cap(body.bytes))
 			}
+			_ = second.Close()
 			if memory.used.Load() != 0 {
 				t.Fatalf("limit %d: %d bytes are still taken", limit, memory.used.Load())
 			}
 		}
+	}
+}
+
+// A short body is sent in one piece, so that what is changed in it takes memory.
+func TestShortRequestBodyTakesMemoryForItsCopy(t *testing.T) {
+	for _, limit := range []int64{4 << 10, 4<<10 + 9, 4<<10 + 10} {
+		bounds := bodyBounds(100)
+		bounds.share.limit = limit
+		body, err := readRequestBody(bytes.NewReader([]byte("a prompt")), 8, bounds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := body.inPieces([][]byte{body.bytes, []byte("!!")})
+		switch {
+		case limit < 4<<10+10 && !errors.Is(err, errBodyMemory):
+			t.Errorf("limit %d: %v", limit, err)
+		case err == nil:
+			if taken := bounds.share.memory.used.Load(); taken != 4<<10+10 {
+				t.Errorf("limit %d: %d bytes taken", limit, taken)
+			}
+			payload.release()
+		}
+		body.release()
+		if taken := bounds.share.memory.used.Load(); taken != 0 {
+			t.Errorf("limit %d: %d bytes are still taken", limit, taken)
+		}
+	}
+}
+
+// A client's word about a length that is long is trusted as far as it has kept it.
+func TestRequestBodyTrustsALengthAsItComes(t *testing.T) {
+	const declared = 32 << 20
+	bounds := bodyBounds(declared)
+	came := 0
+	_, err := readRequestBody(readerFunc(func(p []byte) (int, error) {
+		if taken := bounds.share.memory.used.Load(); taken > firstBodySize+int64(trustedGrowth*came) {
+			t.Errorf("%d bytes taken when %d have come", taken, came)
+		}
+		if came >= declared/2 {
+			return 0, io.ErrUnexpectedEOF
+		}
+		n := min(len(p), 10_000)
+		came += n
+		return n, nil
+	}), declared, bounds)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
 	}
 }
 

@@ -33,12 +33,12 @@ type sending struct {
 // send begins to send a payload. It must be ended.
 func (p *payload) send() *sending {
 	s := &sending{payload: p}
-	if len(p.bytes) > shortBody {
+	if p.length > shortBody {
 		s.long = p.reader()
 		return s
 	}
 	p.owners.Add(1)
-	s.short.Reset(p.bytes)
+	s.short.Reset(p.pieces[0])
 	return s
 }
 

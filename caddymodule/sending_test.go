@@ -24,7 +24,7 @@ func payloadOf(t *testing.T, content string) (*payload, *bodyMemory) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err := body.edited(func() ([]byte, error) { return body.bytes, nil })
+	payload, err := body.inPieces([][]byte{body.bytes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func requestOf(t *testing.T, s *sending, address string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Body, request.GetBody, request.ContentLength = s.body(), s.bodyAgain, int64(len(s.payload.bytes))
+	request.Body, request.GetBody, request.ContentLength = s.body(), s.bodyAgain, s.payload.length
 	return request
 }
 
@@ -101,7 +101,7 @@ func TestAShortBodyIsWrittenWithItsHeader(t *testing.T) {
 // What net/http may still be reading is not given back.
 func TestAShortBodyStaysAsLongAsItMayBeRead(t *testing.T) {
 	payload, memory := payloadOf(t, "a prompt")
-	content := payload.bytes
+	content := payload.pieces[0]
 	sending := payload.send()
 	body := sending.body()
 	if sending.end() {

@@ -6,7 +6,7 @@
 //	secret, err := dialect.TakeCredential(r) // gone from r, whatever happens
 //	operation, model, stream, err := dialect.Match(r.Method, r.URL.Path, dialect.Guess(r.URL.Path, r.Header))
 //	request, err := dialect.ParseRequest(operation, model, stream, r.URL.RawQuery, body)
-//	payload, err := request.Body(dialect.Edit{Model: "gpt-5.6-2026-09-01", IncludeUsage: true})
+//	pieces, err := request.Body(dialect.Edit{Model: "gpt-5.6-2026-09-01", IncludeUsage: true})
 //
 // Bodies are edited as bytes: what is not edited stays as the caller wrote it, in
 // order and white space too, so that unknown fields reach the provider untouched.

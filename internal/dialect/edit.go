@@ -27,10 +27,10 @@ type patch struct {
 	text []byte
 }
 
-// Body returns the body with the edit made, in one new buffer. All bytes that the
-// edit does not concern are the caller's. Where nothing changes it is the body
-// itself.
-func (r *Request) Body(edit Edit) ([]byte, error) {
+// Body returns the body with the edit made, in pieces: parts of the caller's body, and
+// what is put between them. Nothing of the body is copied, as it may be megabytes, so
+// that they are good for as long as the body is.
+func (r *Request) Body(edit Edit) ([][]byte, error) {
 	if edit.Model != "" && !ValidModelName(edit.Model) {
 		return nil, errModelInBody
 	}
@@ -156,26 +156,18 @@ func (r *Request) insert(object int, text string) patch {
 }
 
 // apply makes the patches, which do not overlap.
-func (r *Request) apply(patches []patch) []byte {
-	if len(patches) == 0 {
-		return r.body
-	}
+func (r *Request) apply(patches []patch) [][]byte {
 	// In order of place; few enough for the simplest way.
 	for i := range patches {
 		for j := i; j > 0 && patches[j].at.start < patches[j-1].at.start; j-- {
 			patches[j], patches[j-1] = patches[j-1], patches[j]
 		}
 	}
-	size := len(r.body)
-	for _, p := range patches {
-		size += len(p.text) - (p.at.end - p.at.start)
-	}
-	edited := make([]byte, 0, size)
+	pieces := make([][]byte, 0, 2*len(patches)+1)
 	from := 0
 	for _, p := range patches {
-		edited = append(edited, r.body[from:p.at.start]...)
-		edited = append(edited, p.text...)
+		pieces = append(pieces, r.body[from:p.at.start], p.text)
 		from = p.at.end
 	}
-	return append(edited, r.body[from:]...)
+	return append(pieces, r.body[from:])
 }

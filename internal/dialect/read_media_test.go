@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -72,10 +73,11 @@ func TestAudioForms(t *testing.T) {
 	if r.AudioBound() != time.Second || r.EstimatedAudio() != time.Second {
 		t.Errorf("%s, %s", r.AudioBound(), r.EstimatedAudio())
 	}
-	edited, err := r.Body(Edit{Model: "whisper-large", OutputCap: 7, IncludeUsage: true})
+	pieces, err := r.Body(Edit{Model: "whisper-large", OutputCap: 7, IncludeUsage: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	edited := bytes.Join(pieces, nil)
 	again, err := ParseForm(transcriptions, r.ContentType, edited)
 	if err != nil || again.Model != "whisper-large" || len(edited) != len(r.body)+len("whisper-large")-len("whisper-1") || again.AudioBytes != r.AudioBytes {
 		t.Errorf("%v %+v", err, again)
