@@ -36,10 +36,11 @@ func timedOut(err error) bool {
 type patience struct {
 	source io.ReadCloser
 	idle   time.Duration
-	// between waits for each piece once the answer has begun; nil before. It is atomic, as
-	// a read may outlast the wait for it.
+	first  timer // waits for the beginning
+	// begun tells that the answer has begun, and between waits for each piece from then on;
+	// nil before the first. They are atomic, as a read may outlast the wait for it.
+	begun   atomic.Bool
 	between atomic.Pointer[timer]
-	first   timer           // waits for the beginning
 	ctx     context.Context // of the provider's request, for its cause
 	cancel  context.CancelCauseFunc
 	after   func(time.Duration, func()) timer
@@ -64,23 +65,26 @@ func newPatience(ctx context.Context, cancel context.CancelCauseFunc, timeouts u
 
 // begin tells that the answer has begun.
 func (p *patience) begin() {
-	if p.between.Load() != nil {
-		return
+	if !p.begun.Load() {
+		p.begun.Store(true)
+		p.first.Stop()
 	}
-	p.first.Stop()
-	between := p.after(p.idle, func() { p.cancel(errIdle) })
-	between.Stop()
-	p.between.Store(&between)
 }
 
 // Read implements io.Reader.
 func (p *patience) Read(b []byte) (int, error) {
-	between := p.between.Load()
-	if between == nil {
+	if !p.begun.Load() {
 		n, err := p.source.Read(b)
 		return n, p.why(err)
 	}
-	(*between).Reset(p.idle)
+	between := p.between.Load()
+	if between != nil {
+		(*between).Reset(p.idle)
+	} else {
+		first := p.after(p.idle, func() { p.cancel(errIdle) })
+		between = &first
+		p.between.Store(between)
+	}
 	n, err := p.source.Read(b)
 	(*between).Stop()
 	return n, p.why(err)

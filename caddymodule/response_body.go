@@ -138,7 +138,7 @@ func (b *responseBody) take(result sourceResult) (read int) {
 // feed gives bytes to the meter. What may go on is appended to pending, which may
 // alias p.
 func (b *responseBody) feed(p []byte, err error) {
-	b.pending = nil
+	b.pending, b.ended = nil, err
 	if len(p) > 0 {
 		b.pending = b.meter.Feed(p)
 		b.observe()
@@ -146,15 +146,12 @@ func (b *responseBody) feed(p []byte, err error) {
 			b.waiting.begin()
 		}
 	}
-	if err != nil {
-		b.ended = err
-		if errors.Is(err, io.EOF) {
-			// Finish may reuse the memory that pending lies in.
-			b.last = appendPooled(b.last[:0], b.pending)
-			b.last = appendPooled(b.last, b.meter.Finish())
-			b.pending = b.last
-			b.observe()
-		}
+	if errors.Is(err, io.EOF) {
+		// Finish may reuse the memory that pending lies in.
+		b.last = appendPooled(b.last[:0], b.pending)
+		b.last = appendPooled(b.last, b.meter.Finish())
+		b.pending = b.last
+		b.observe()
 	}
 }
 
@@ -167,7 +164,7 @@ func (b *responseBody) observe() {
 	case b.endTimer != nil && len(b.pending) > 0:
 		// Some servers give every chunk a finish reason: it goes on.
 		b.endTimer.Reset(endPatience)
-	case b.endTimer == nil && b.meter.Final() && !b.complete():
+	case b.endTimer == nil && b.meter.Final() && b.ended == nil && !b.complete():
 		b.endTimer = time.AfterFunc(endPatience, b.cancel)
 	}
 }
