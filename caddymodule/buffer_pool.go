@@ -2,9 +2,13 @@ package caddymodule
 
 import "sync"
 
-// bodySizes are the sizes of pooled buffers, in bytes. Larger bodies get a
+// bodySizes are the sizes of pooled buffers, in bytes: in closer steps where they count
+// for much of what bodies may take, as of long prompts and images. Larger bodies get a
 // buffer of their own, as keeping those would hold memory for the rare case.
-var bodySizes = [...]int{4 << 10, 32 << 10, 256 << 10, 2 << 20}
+var bodySizes = [...]int{
+	4 << 10, 32 << 10, 256 << 10, 512 << 10, 1 << 20,
+	2 << 20, 2<<20 + 512<<10, 3 << 20, 3<<20 + 512<<10, 4 << 20, 5 << 20, 6 << 20, 7 << 20, 8 << 20,
+}
 
 var bodyPools [len(bodySizes)]sync.Pool
 

@@ -216,6 +216,21 @@ func TestRequestBodyTrustsALengthAsItComes(t *testing.T) {
 	}
 }
 
+// A pooled buffer of a long body is hardly longer than it, as all of it is reserved.
+func TestLongBodiesGetBuffersOfTheirLength(t *testing.T) {
+	for size := 2<<20 + 1; size < 10<<20; size += 100_000 {
+		buffer := takeBuffer(size)
+		if got := cap(buffer); got != bufferSize(size) || got < size || got > size+size/4 {
+			t.Errorf("a buffer of %d bytes for %d", got, size)
+		}
+		buffer = append(buffer, "a prompt"...)
+		giveBuffer(buffer)
+		if !bytes.Equal(buffer, make([]byte, 8)) {
+			t.Fatal("not wiped")
+		}
+	}
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
