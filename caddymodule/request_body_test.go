@@ -96,7 +96,7 @@ func TestLongRequestBodyIsSentInPieces(t *testing.T) {
 			t.Fatal(reader.sent(), err)
 		}
 		_ = reader.Close()
-		if n, err := reader.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		if n, err := reader.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatalf("%d bytes read of a body that is closed, %v", n, err)
 		}
 	}

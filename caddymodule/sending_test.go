@@ -112,8 +112,7 @@ func TestAShortBodyStaysAsLongAsItMayBeRead(t *testing.T) {
 	if read, err := io.ReadAll(body); err != nil || string(read) != "a prompt" || memory.used.Load() == 0 {
 		t.Fatalf("read %q, %v", read, err)
 	}
-	goruntime.KeepAlive(body)
-	body, sending = nil, nil
+	goruntime.KeepAlive(body) // the last that anybody has of it
 	awaitCollected(t, memory)
 	if !bytes.Equal(content, make([]byte, len(content))) {
 		t.Error("not wiped")
