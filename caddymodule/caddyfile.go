@@ -17,6 +17,7 @@ func init() {
 	caddy.RegisterModule(Upstreams{})
 	caddy.RegisterModule(Transport{})
 	caddy.RegisterModule(AdminUpstreams{})
+	caddy.RegisterModule(BatchWriter{})
 	httpcaddyfile.RegisterGlobalOption("faregate", parseApp)
 	registerDirectives()
 }

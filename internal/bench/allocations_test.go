@@ -21,7 +21,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 	t.Setenv(gatewayProcess, "1")
 	o := options{
 		binary: os.Args[0], directory: t.TempDir(), rounds: 1, seconds: 0.5, core: -1,
-		store: "sqlite", saturated: true, log: true, accounts: 2, clients: 4,
+		store: "sqlite", saturated: true, log: logBatched, accounts: 2, clients: 4,
 		least: 800, // so that what is made once, and the batches' part, do not count
 	}
 	for _, c := range []struct {

@@ -36,6 +36,13 @@ type gateway struct {
 	exited  chan error
 }
 
+// How Faregate writes its line for each request.
+const (
+	logBatched = "batched" // some at a time, as in Caddyfile.example
+	logSingle  = "single"  // each by itself, as Caddy does by default
+	logOff     = "off"
+)
+
 // site is what a gateway of either kind needs to know.
 type site struct {
 	binary, directory string
@@ -44,7 +51,7 @@ type site struct {
 	authority         string // file of the provider's certificate authority; empty: no TLS
 	store             string // of Faregate
 	models            []string
-	silent            bool // Faregate writes no line per request
+	log               string // of logs, for Faregate
 }
 
 func (s *site) url() string {
@@ -93,11 +100,14 @@ func (s *site) faregate(ctx context.Context) (*gateway, error) {
 				name, name, s.url(), path, providerKeyVariable, strings.Join(own, " "))
 		}
 	}
-	log := ""
-	if s.silent {
+	log, global := "", ""
+	switch s.log {
+	case logOff:
 		log = "\t\taccess_log off\n"
+	case logBatched:
+		global = "\tlog {\n\t\toutput faregate_batch stderr\n\t}\n"
 	}
-	options := fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
+	options := global + fmt.Sprintf("\tfaregate {\n\t\tstore %s\n%s%s%s\t\tgroup default {\n\t\t\trpm 1000000000\n\t\t\ttpm 1000000000\n\t\t\tconcurrency 100000\n\t\t}\n\t}\n",
 		s.storeLine(), log, providers.String(), models.String())
 	return s.start(ctx, "Faregate", options, func(address string) string {
 		return fmt.Sprintf("http://%s {\n\tbind 127.0.0.1\n\tfaregate\n}\n", address)

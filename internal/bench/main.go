@@ -34,7 +34,7 @@ type options struct {
 	rates     bool
 	saturated bool
 	spare     bool
-	log       bool
+	log       string
 	profiles  string
 	accounts  int
 	clients   int
@@ -75,7 +75,7 @@ func parseOptions(arguments []string, screen io.Writer) (o options, err error) {
 	flags.BoolVar(&o.saturated, "saturated", true, "measure with clients that call as fast as they can")
 	flags.BoolVar(&o.rates, "rates", true, "measure at fixed rates")
 	flags.BoolVar(&o.spare, "spare-headers", false, "the provider sends two header fields in place of those that providers send")
-	flags.BoolVar(&o.log, "log", true, "Faregate writes its line for each request")
+	flags.StringVar(&o.log, "log", logBatched, "Faregate's lines for each request: batched, single or off")
 	flags.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of both gateways under each workload")
 	flags.IntVar(&o.clients, "clients", 0, "clients that call as fast as they can; 0: as many as suit the workload")
 	flags.Float64Var(&o.rate, "rate", 0, "requests a second at the fixed rate; 0: what suits the workload")
@@ -91,6 +91,8 @@ func parseOptions(arguments []string, screen io.Writer) (o options, err error) {
 		err = fmt.Errorf("the argument %q is too much", flags.Arg(0))
 	case o.store != "sqlite" && o.store != "postgres":
 		err = fmt.Errorf("--store is sqlite or postgres, not %q", o.store)
+	case o.log != logBatched && o.log != logSingle && o.log != logOff:
+		err = fmt.Errorf("--log is batched, single or off, not %q", o.log)
 	case o.filled > 0 && o.store != "sqlite":
 		err = errors.New("--filled fills SQLite stores only")
 	case o.rounds < 1 || o.seconds <= 0 || o.accounts < 1:
@@ -173,7 +175,7 @@ func prepare(ctx context.Context, o options, workloads ...*workload) (*stage, er
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{site: &site{binary: o.binary, directory: directory, core: o.core, silent: !o.log}}
+	s := &stage{site: &site{binary: o.binary, directory: directory, core: o.core, log: o.log}}
 	if s.store, err = o.newStore(directory); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,10 @@ const (
 	greatestBatch = 512
 	// The pauses between attempts while the store cannot write.
 	firstPause, longestPause = 20 * time.Millisecond, 500 * time.Millisecond
+	// hanging is how many times AskFor a commit takes for the store to count as away. A disk
+	// or a processor that is busy with something else makes one take a second or two, and
+	// then there is no reason to refuse anybody.
+	hanging = 3
 	// enough is how many that wait are reason to write at once.
 	enough = 128
 )
@@ -68,7 +72,7 @@ func (c *committer) unavailable() bool {
 		return true
 	}
 	began := c.began.Load()
-	return began != 0 && c.options.Now().UnixNano()-began > int64(c.options.AskFor)
+	return began != 0 && c.options.Now().UnixNano()-began > int64(hanging*c.options.AskFor)
 }
 
 func (c *committer) nudge() {

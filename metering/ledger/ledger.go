@@ -40,8 +40,8 @@ type Options struct {
 	// to be written; below zero is none. Default: 3 ms.
 	Pace time.Duration
 	// AskFor is how long one call to the store may take while somebody waits for it, and
-	// how long a hold that shall not wait waits for credit that other nodes do not use.
-	// Default: 1 s.
+	// how long a hold that shall not wait waits for credit that other nodes do not use. A
+	// commit that takes three times as long makes new holds be refused. Default: 1 s.
 	AskFor time.Duration
 	// WaitFor is how long a hold waits for running holds to end; where other nodes have
 	// credit of the account, at least until one that has vanished has lost its lease,

@@ -69,8 +69,34 @@ func TestStoreOutage(t *testing.T) {
 	}
 }
 
-// TestHangingCommitRefusesHolds: new requests are told within AskFor, however long
-// the commit that hangs may still be tried.
+// TestSlowCommitRefusesNothing: a commit that takes some seconds is none that hangs.
+func TestSlowCommitRefusesNothing(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	customer := storetest.NewCustomer(t, s, 100)
+	g := &gate{Store: s, arrived: make(chan string, 1), settle: make(chan struct{})}
+	var late atomic.Int64
+	began := time.Now()
+	l := storetest.OpenLedger(t, g, ledger.Options{Now: func() time.Time { return began.Add(time.Duration(late.Load())) }})
+	hold, err := l.Hold(t.Context(), customer.AccountID, 10)
+	must(t, err)
+	settled := make(chan error, 1)
+	go func() { settled <- hold.Settle(t.Context(), customer.Record(10)) }()
+	<-g.arrived
+	late.Store(int64(2 * time.Second))
+	other, err := l.Hold(t.Context(), customer.AccountID, 10)
+	must(t, err)
+	other.Release()
+	late.Store(int64(4 * time.Second))
+	if _, err := l.Hold(t.Context(), customer.AccountID, 10); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("beside a commit that hangs: %v, want ErrUnavailable", err)
+	}
+	g.settle <- struct{}{}
+	must(t, <-settled)
+}
+
+// TestHangingCommitRefusesHolds: new requests are told before long, however long the
+// commit that hangs may still be tried.
 func TestHangingCommitRefusesHolds(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
