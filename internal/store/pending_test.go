@@ -284,20 +284,27 @@ func TestFewRecordsArePending(t *testing.T) {
 // whoever tries is told.
 func TestPendingRecordsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	s := newServing(t)
-	first := s.settlement(10)
-	s.settle(t, first)
-	harm(t, s.path, `DELETE FROM grants WHERE key_id = ''`)
-	if err := s.Settle(t.Context(), s.lease, []*ledger.Settlement{s.settlement(5)}); err == nil || errors.Is(err, ledger.ErrRejected) {
-		t.Errorf("a settlement beside them: %v", err)
-	}
-	if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err == nil {
-		t.Error("a write that cannot post was made")
-	}
-	s.mustBePending(t, 1)
-	report, err := s.Verify(t.Context())
-	if err != nil || len(report.Differences) == 0 {
-		t.Errorf("verify says %v, %v", report, err)
+	for name, statement := range map[string]string{
+		"no grant":        `DELETE FROM grants WHERE key_id = ''`,
+		"less than that":  `UPDATE wallets SET granted = 0`,
+		"no key's wallet": `DELETE FROM key_wallets`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServing(t)
+			s.settle(t, s.settlement(10))
+			harm(t, s.path, statement)
+			if err := s.Settle(t.Context(), s.lease, []*ledger.Settlement{s.settlement(5)}); err == nil || errors.Is(err, ledger.ErrRejected) {
+				t.Errorf("a settlement beside them: %v", err)
+			}
+			if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err == nil {
+				t.Error("a write that cannot post was made")
+			}
+			s.mustBePending(t, 1)
+			report, err := s.Verify(t.Context())
+			if err != nil || len(report.Differences) == 0 {
+				t.Errorf("verify says %v, %v", report, err)
+			}
+		})
 	}
 }
 

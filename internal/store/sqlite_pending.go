@@ -111,21 +111,30 @@ func (c *writerConnection) refreshPending(ctx context.Context, lease ledger.Leas
 	return c.queryRow(ctx, `SELECT COALESCE(MAX(id), '') FROM usage_records`).Scan(&p.newest)
 }
 
+// postFailed keeps a refusal of what was settled before from being taken for one of the
+// settlement at hand, which would be dropped.
+func postFailed(err error) error {
+	if (*sqliteFile)(nil).rejected(err) || errors.Is(err, ledger.ErrRejected) {
+		return fmt.Errorf("%w: %s", errPost, err.Error())
+	}
+	return fmt.Errorf("post settled records: %w", err)
+}
+
 // postKnown is postPending by what is known of the records: their sums need not be
 // found out again.
 func (c *writerConnection) postKnown(ctx context.Context) error {
 	p := &c.pending
 	switch rows, err := c.exec(ctx, postRecords); {
 	case err != nil:
-		return fmt.Errorf("post settled records: %w", err)
+		return postFailed(err)
 	case rows != p.rows:
 		return fmt.Errorf("%d records instead of %d: %w", rows, p.rows, errPost)
 	}
 	if _, err := c.exec(ctx, clearPending); err != nil {
-		return fmt.Errorf("post settled records: %w", err)
+		return postFailed(err)
 	}
 	if err := c.book(ctx, p.lease, p.taken, p.sums); err != nil {
-		return fmt.Errorf("post settled records: %w", err)
+		return postFailed(err)
 	}
 	for id := range p.ids {
 		p.newest = max(p.newest, id)
@@ -256,14 +265,14 @@ func postPending(ctx context.Context, run statements) error {
 	for _, post := range posting {
 		rows, err := run.exec(ctx, post.statement)
 		if err != nil {
-			return fmt.Errorf("post settled records: %w", err)
+			return postFailed(err)
 		}
 		if post.count == "" {
 			continue
 		}
 		var there int64
 		if err := run.queryRow(ctx, post.count).Scan(&there); err != nil {
-			return fmt.Errorf("post settled records: %w", err)
+			return postFailed(err)
 		}
 		if rows != there {
 			return fmt.Errorf("of %d wallets or grants %d: %w", there, rows, errPost)
