@@ -90,6 +90,16 @@ func (c memoryCopy) owner() string {
 	if end := bytes.LastIndex(c.before, []byte("\r\n\r\n")); end >= 0 && c.kind != "formprompt" && c.kind != "file" && !bytes.Contains(c.before[end:], []byte{0}) {
 		return "connection buffers of net/http"
 	}
+	text := c.before[bytes.LastIndexByte(c.before, 0)+1:]
+	// No buffer of the gateway's or of reverse_proxy's begins at an odd multiple of 2 KiB:
+	// all of them are of 4 KiB and more. net/http writes answers through some of 2 KiB.
+	begin := c.address - int64(len(text))
+	if chunkSize.Match(text) || begin%(4<<10) == 2<<10 || (begin+1)%(4<<10) == 2<<10 {
+		return "connection buffers of net/http"
+	}
+	if requestKinds[c.kind] && midMessage.Match(text) {
+		return "a buffer of io.Copy"
+	}
 	for _, sent := range []string{"gpt-4.1-mini", "claude-haiku-4-5", "text-embedding-3-small", "gpt-4o-mini-transcribe", "gemini-2.5-flash"} {
 		if bytes.LastIndex(c.before, []byte(sent)) > bytes.LastIndex(c.before, []byte("alias-")) && requestKinds[c.kind] {
 			return "a buffer of io.Copy"
@@ -102,6 +112,14 @@ func (c memoryCopy) owner() string {
 // looks the same where the header went out before, and the processor's registers, with what
 // they have just moved, are on the stack of a goroutine that was preempted.
 const unexplained = "the gateway, or not told apart"
+
+// chunkSize precedes a piece of a message on the wire (RFC 9112, section 7.1). net/http
+// adds it and takes it away: nothing of the gateway's has it.
+var chunkSize = regexp.MustCompile(`[0-9a-f]\r\ndata: `)
+
+// midMessage is a buffer, after a byte of the one before it at most, that begins with what
+// fills messages: their edited beginning went through it earlier.
+var midMessage = regexp.MustCompile(`^[^{-]?xxxx`)
 
 // requestKinds are the marks of bodies that go to a provider.
 var requestKinds = map[string]bool{
@@ -377,12 +395,13 @@ func TestNoContentStaysInMemory(t *testing.T) {
 		name, debug string
 		secure      bool
 		most        int // places that are unexplained, of a hundred exchanges
+		mostStreams int // the same, of those with events of streams: writers' buffers look so
 	}{
-		{"held or freed", "", false, 4},
+		{"held or freed", "", false, 1, 4},
 		// The collector overwrites what it frees: what is there then is held by somebody.
-		{"held", "clobberfree=1", false, 2},
+		{"held", "clobberfree=1", false, 1, 1},
 		// As in earnest. The buffers of TLS and HTTP/2 look like anybody's.
-		{"held or freed, with TLS", "", true, 30},
+		{"held or freed, with TLS", "", true, 30, 15},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("GODEBUG", test.debug)
@@ -416,7 +435,7 @@ func TestNoContentStaysInMemory(t *testing.T) {
 			g.collect()
 			found, scanned := scanMemory(t, g.process.Process.Pid)
 			owners := map[string]map[string]int{}
-			places, last := 0, int64(0)
+			places, streams, last := 0, 0, int64(0)
 			for _, found := range found {
 				owner := found.owner()
 				if owners[owner] == nil {
@@ -427,7 +446,11 @@ func TestNoContentStaysInMemory(t *testing.T) {
 					continue
 				}
 				if found.address-last > 8<<10 { // else it is in the same buffer
-					places++
+					if found.kind == "delta" || found.kind == "final" {
+						streams++
+					} else {
+						places++
+					}
 				}
 				last = found.address
 				if !test.secure {
@@ -436,8 +459,9 @@ func TestNoContentStaysInMemory(t *testing.T) {
 			}
 			g.searchLog()
 			t.Logf("%d requests, %d MiB of memory, %d copies: %v", made, scanned>>20, len(found), owners)
-			if places*100 > test.most*made {
-				t.Errorf("%d places in memory still have content of %d requests", places, made)
+			t.Logf("not explained: %d places, and %d of streams", places, streams)
+			if places*100 > test.most*made || streams*100 > test.mostStreams*made {
+				t.Errorf("too many places in memory still have content of %d requests: %d, and %d of streams", made, places, streams)
 			}
 			if scanned < 20<<20 || test.debug == "" && len(found) == 0 {
 				t.Error("not even what nobody wipes was found: this proves nothing")
