@@ -20,6 +20,9 @@ const (
 	// or a processor that is busy with something else makes one take a second or two, and
 	// then there is no reason to refuse anybody.
 	hanging = 3
+	// beforeDue is how many commits may be made before they are due at the pace. A hundred
+	// requests a second that come by chance leave two of them free nearly always.
+	beforeDue = 3
 	// enough is how many that wait are reason to write at once.
 	enough = 128
 )
@@ -35,7 +38,7 @@ type committer struct {
 	queue  []*entry
 	closed bool
 
-	latest  time.Time     // when the latest commit began; run's own
+	due     time.Time     // of the next commit, at the pace; run's own
 	wake    chan struct{} // one token: the queue has grown, or closed is set
 	ended   chan struct{}
 	context context.Context // ends when waiting for the store is given up
@@ -146,13 +149,24 @@ func (c *committer) run() {
 }
 
 // keepPace lets some time go by between commits, so that under load more settlements
-// share one: most of what a commit costs is the same for one and for twenty. One that
-// comes alone waits for nobody.
+// share one: most of what a commit costs is the same for one and for twenty. Those that
+// come now and then wait for nobody, also where some of them come together.
 func (c *committer) keepPace() {
-	if wait := c.options.Pace - time.Since(c.latest); wait > 0 && !c.crowded() {
-		time.Sleep(wait)
+	pace := c.options.Pace
+	if pace < 0 {
+		return
 	}
-	c.latest = time.Now()
+	now := time.Now()
+	if wait := c.due.Add(-beforeDue * pace).Sub(now); wait > 0 && !c.crowded() {
+		time.Sleep(wait)
+		now = time.Now()
+	}
+	c.due = c.due.Add(pace)
+	if earliest, latest := now.Add(pace), now.Add((beforeDue+1)*pace); c.due.Before(earliest) {
+		c.due = earliest
+	} else if c.due.After(latest) { // after a crowd, whose commits do not wait
+		c.due = latest
+	}
 }
 
 // crowded tells whether there is no reason to wait for more.

@@ -36,8 +36,8 @@ type Options struct {
 	// RetryFor is how long a settlement is tried again while the store cannot
 	// write. Default: 10 s.
 	RetryFor time.Duration
-	// Pace is the least time between the beginnings of two commits, while there are few
-	// to be written; below zero is none. Default: 3 ms.
+	// Pace is the time between two commits, while there are few settlements to be written: no
+	// more than one for each, but for a few at once. Below zero is none. Default: 5 ms.
 	Pace time.Duration
 	// AskFor is how long one call to the store may take while somebody waits for it, and
 	// how long a hold that shall not wait waits for credit that other nodes do not use. A
@@ -72,7 +72,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Pace == 0 {
-		o.Pace = 3 * time.Millisecond
+		o.Pace = 5 * time.Millisecond
 	}
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = 1000
