@@ -23,8 +23,9 @@ const (
 	// beforeDue is how many commits may be made before they are due at the pace. A hundred
 	// requests a second that come by chance leave two of them free nearly always.
 	beforeDue = 3
-	// enough is how many that wait are reason to write at once.
-	enough = 128
+	// enough is how many that wait are reason to write at once, and enoughOfAll where no
+	// other request is under way: shared by so many a commit costs each of them little.
+	enough, enoughOfAll = 128, 8
 )
 
 // committer is the one goroutine that settles. What arrives while a commit is
@@ -37,6 +38,8 @@ type committer struct {
 	mu     sync.Mutex
 	queue  []*entry
 	closed bool
+
+	expected atomic.Int64 // open holds: what may be to settle soon
 
 	due     time.Time     // of the next commit, at the pace; run's own
 	wake    chan struct{} // one token: the queue has grown, or closed is set
@@ -64,8 +67,11 @@ func (c *committer) submit(e *entry) error {
 		return ErrClosed
 	}
 	c.queue = append(c.queue, e)
+	first, crowded := len(c.queue) == 1, c.isCrowded()
 	c.mu.Unlock()
-	c.nudge()
+	if first || crowded { // else the first one has woken it
+		c.nudge()
+	}
 	return nil
 }
 
@@ -157,8 +163,8 @@ func (c *committer) keepPace() {
 		return
 	}
 	now := time.Now()
-	if wait := c.due.Add(-beforeDue * pace).Sub(now); wait > 0 && !c.crowded() {
-		time.Sleep(wait)
+	if wait := c.due.Add(-beforeDue * pace).Sub(now); wait > 0 {
+		c.awaitMore(wait)
 		now = time.Now()
 	}
 	c.due = c.due.Add(pace)
@@ -169,11 +175,30 @@ func (c *committer) keepPace() {
 	}
 }
 
-// crowded tells whether there is no reason to wait for more.
+// awaitMore waits, but for no longer than there is a reason to.
+func (c *committer) awaitMore(wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for !c.crowded() {
+		select {
+		case <-timer.C:
+			return
+		case <-c.wake:
+		}
+	}
+}
+
 func (c *committer) crowded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closed || len(c.queue) >= enough
+	return c.isCrowded()
+}
+
+// isCrowded tells whether there is no reason to wait for more: there are many, or some
+// and no other request is under way. The lock must be held.
+func (c *committer) isCrowded() bool {
+	waiting := len(c.queue)
+	return c.closed || waiting >= enough || waiting >= enoughOfAll && c.expected.Load() <= 0
 }
 
 // rest waits before the next attempt; false means that there shall be none.

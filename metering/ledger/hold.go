@@ -70,6 +70,7 @@ func (l *Ledger) Place(ctx context.Context, wanted Request) (*Hold, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.committer.expected.Add(1)
 	return hold, nil
 }
 
@@ -140,6 +141,7 @@ func (h *Hold) Release() {
 		return
 	}
 	h.state = stateReleased
+	h.ledger.committer.expected.Add(-1)
 	a.wallet.held -= h.amount
 	if h.limit != nil {
 		h.limit.held -= h.amount

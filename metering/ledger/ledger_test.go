@@ -130,34 +130,41 @@ func TestSettlementsShareCommits(t *testing.T) {
 	storetest.MustVerify(t, s)
 }
 
-// TestCommitsKeepPace has settlements come one by one: the first four wait for nobody, the
-// others for a commit that is one for all of them. After some time without any it is so again.
+// TestCommitsKeepPace has settlements come one by one while another request is under way:
+// the first four wait for nobody, the others for a commit that is one for all of them.
+// After some time without any it is so again. Eight wait only while others are under way.
 func TestCommitsKeepPace(t *testing.T) {
 	t.Parallel()
 	const pace, free = 500 * time.Millisecond, 4
 	s := openStore(t)
 	customer := storetest.NewCustomer(t, s, metering.Dollar)
 	l := storetest.OpenLedger(t, s, ledger.Options{Pace: pace})
-	settle := func() {
+	hold := func() *ledger.Hold {
 		hold, err := l.Hold(t.Context(), customer.AccountID, 1000)
-		if err == nil {
-			err = hold.Settle(t.Context(), customer.Record(900))
-		}
 		if err != nil {
+			t.Fatal(err)
+		}
+		return hold
+	}
+	settle := func(hold *ledger.Hold) {
+		if err := hold.Settle(t.Context(), customer.Record(900)); err != nil {
 			t.Error(err)
 		}
 	}
+	underWay := hold()
+	var began time.Time
+	var all sync.WaitGroup
 	for round := int64(1); round <= 2; round++ {
-		began := time.Now()
+		began = time.Now()
 		for range free {
-			settle()
+			settle(hold())
 		}
 		if took := time.Since(began); took >= pace {
 			t.Errorf("the first settlements took %s, as long as the pace", took)
 		}
-		var all sync.WaitGroup
 		for range 10 {
-			all.Go(settle)
+			each := hold()
+			all.Go(func() { settle(each) })
 			time.Sleep(time.Millisecond) // each by itself
 		}
 		all.Wait()
@@ -167,8 +174,27 @@ func TestCommitsKeepPace(t *testing.T) {
 		if f := l.Figures(); f.Settlements != round*(free+10) || f.Commits != round*(free+1) {
 			t.Errorf("%d settlements took %d commits, want %d in %d", f.Settlements, f.Commits, round*(free+10), round*(free+1))
 		}
-		time.Sleep((free + 1) * pace)
+		if round == 1 {
+			time.Sleep((free + 1) * pace)
+		}
 	}
+	began = time.Now()
+	for range 7 {
+		each := hold()
+		all.Go(func() { settle(each) })
+	}
+	given := hold()
+	time.Sleep(pace / 10)
+	if f := l.Figures(); f.Commits != 2*(free+1) {
+		t.Errorf("a commit did not wait for what was under way: %d", f.Commits)
+	}
+	given.Release()
+	settle(underWay)
+	all.Wait()
+	if took := time.Since(began); took >= pace {
+		t.Errorf("settlements that nothing could join took %s, as long as the pace", took)
+	}
+	storetest.MustVerify(t, s)
 }
 
 func TestImpatientCallerDoesNotStopItsSettlement(t *testing.T) {

@@ -59,6 +59,7 @@ func (h *Hold) Settle(ctx context.Context, record *metering.Record) error {
 	h.state, h.entry = stateSettled, e
 	a.admit(now)
 	a.mu.Unlock()
+	h.ledger.committer.expected.Add(-1)
 	if err := h.ledger.committer.submit(e); err != nil {
 		e.end(0, err, now)
 		return err
