@@ -20,9 +20,12 @@ const (
 	// or a processor that is busy with something else makes one take a second or two, and
 	// then there is no reason to refuse anybody.
 	hanging = 3
-	// beforeDue is how many commits may be made before they are due at the pace. A hundred
-	// requests a second that come by chance leave two of them free nearly always.
+	// beforeDue is how many commits may be made before they are due at the pace, twice as many
+	// of one or two records. A hundred that come by chance in a second wait for nobody then.
 	beforeDue = 3
+	// worthPace is how many a commit must have for the next to be so long after it: fewer
+	// come too slowly for a wait to bring many together.
+	worthPace = 3
 	// enough is how many that wait are reason to write at once, and enoughOfAll where no
 	// other request is under way: shared by so many a commit costs each of them little.
 	enough, enoughOfAll = 128, 8
@@ -167,12 +170,22 @@ func (c *committer) keepPace() {
 		c.awaitMore(wait)
 		now = time.Now()
 	}
-	c.due = c.due.Add(pace)
-	if earliest, latest := now.Add(pace), now.Add((beforeDue+1)*pace); c.due.Before(earliest) {
+	step := pace
+	if c.waiting() < worthPace {
+		step /= 2
+	}
+	c.due = c.due.Add(step)
+	if earliest, latest := now.Add(step), now.Add((beforeDue+1)*pace); c.due.Before(earliest) {
 		c.due = earliest
 	} else if c.due.After(latest) { // after a crowd, whose commits do not wait
 		c.due = latest
 	}
+}
+
+func (c *committer) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
 }
 
 // awaitMore waits, but for no longer than there is a reason to.
