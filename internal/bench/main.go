@@ -279,20 +279,21 @@ func (o options) plans(w *workload) []plan {
 // calm is the rate at which times are what a caller would see: nobody waits for others.
 const calm = 100
 
-// takeProfiles loads a gateway once more, and has it profiled meanwhile: that costs CPU
-// time, so it is no measurement.
+// takeProfiles loads a gateway once more, for as long as a measurement but for no less than
+// some seconds, and has it profiled meanwhile: that costs CPU time, so it is no measurement.
 func takeProfiles(ctx context.Context, g *gateway, w *workload, secrets []string, p plan, directory string) (answered int64, err error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return 0, err
 	}
-	p.measure = 6 * time.Second
+	p.measure = max(p.measure, 6*time.Second)
+	seconds := int(p.measure.Seconds()) - 1
 	failed := make(chan error, 1)
 	name := filepath.Join(directory, regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(g.name+" "+w.name), "-"))
 	if p.rate > 0 {
 		name += fmt.Sprintf("-rate-%.0f", p.rate)
 	}
 	go func() {
-		failed <- errors.Join(g.profile(ctx, "/debug/pprof/profile?seconds=5", name+".cpu"),
+		failed <- errors.Join(g.profile(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), name+".cpu"),
 			g.profile(ctx, "/debug/pprof/allocs", name+".allocs"))
 	}()
 	_, l, err := measure(ctx, g, w, secrets, p)
