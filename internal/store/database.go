@@ -13,6 +13,9 @@ type database interface {
 	// write runs do in one transaction, which is durable when write returns nil. do
 	// may be called again when the database asks for it; what it did before is undone then.
 	write(ctx context.Context, do func(transaction) error) error
+	// writeLeases is write for a do that reads and changes how long leases last, and nothing
+	// else: settled records need not be posted for it.
+	writeLeases(ctx context.Context, do func(transaction) error) error
 	// view runs do on one unchanging state of the database.
 	view(ctx context.Context, do func(transaction) error) error
 	// reads returns what runs each query by itself.
@@ -64,6 +67,14 @@ type rows interface {
 // write runs do in a transaction; what names it in errors.
 func (s *Store) write(ctx context.Context, what string, do func(transaction) error) error {
 	if err := s.db.write(ctx, do); err != nil {
+		return fmt.Errorf("%s: %w", what, s.db.explain(err))
+	}
+	return nil
+}
+
+// writeLeases is write for how long leases last.
+func (s *Store) writeLeases(ctx context.Context, what string, do func(transaction) error) error {
+	if err := s.db.writeLeases(ctx, do); err != nil {
 		return fmt.Errorf("%s: %w", what, s.db.explain(err))
 	}
 	return nil

@@ -40,7 +40,7 @@ func countLive(ctx context.Context, tx transaction, now int64) (live int, err er
 
 // Heartbeat implements ledger.Store.
 func (s *Store) Heartbeat(ctx context.Context, lease ledger.Lease, term time.Duration) (live int, err error) {
-	err = s.write(ctx, "renew a lease", func(tx transaction) error {
+	err = s.writeLeases(ctx, "renew a lease", func(tx transaction) error {
 		now, err := tx.now(ctx)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (s *Store) End(ctx context.Context, lease ledger.Lease) error {
 // Reclaim implements ledger.Store.
 func (s *Store) Reclaim(ctx context.Context) (ended int, err error) {
 	var nodes []string
-	err = s.write(ctx, "find expired leases", func(tx transaction) error {
+	err = s.writeLeases(ctx, "find expired leases", func(tx transaction) error {
 		now, err := tx.now(ctx)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -54,6 +55,11 @@ func (s *serving) settle(t *testing.T, settlements ...*ledger.Settlement) {
 	if err := s.Settle(t.Context(), s.lease, settlements); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// limitAgain is a write that changes nothing.
+func (s *serving) limitAgain(t *testing.T) error {
+	return s.SetKeyLimit(t.Context(), s.customer.KeyID, &store.KeyLimit{Amount: 100, Period: ledger.PeriodTotal})
 }
 
 func (s *serving) mustBePending(t *testing.T, want int) {
@@ -117,12 +123,23 @@ func TestSettledRecordsAreSeenBeforeTheyArePosted(t *testing.T) {
 	mustShow(t, reader, s.customer, 30, first, second, third)
 	s.mustBePending(t, 3)
 
-	if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err != nil { // or anything else that writes
+	if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reclaim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.mustBePending(t, 3) // gateways do both all the time
+	fourth := s.settlement(40)
+	s.settle(t, fourth)
+	mustShow(t, reader, s.customer, 70, first, second, third, fourth)
+
+	if err := s.limitAgain(t); err != nil {
 		t.Fatal(err)
 	}
 	s.mustBePending(t, 0)
-	mustShow(t, s.Store, s.customer, 30, first, second, third)
-	mustShow(t, reader, s.customer, 30, first, second, third)
+	mustShow(t, s.Store, s.customer, 70, first, second, third, fourth)
+	mustShow(t, reader, s.customer, 70, first, second, third, fourth)
 }
 
 func TestPendingRecordsOutliveTheProcess(t *testing.T) {
@@ -257,7 +274,7 @@ func TestASettlementTwiceWhilePending(t *testing.T) {
 func TestFewRecordsArePending(t *testing.T) {
 	t.Parallel()
 	s := newServing(t)
-	const batch, mostPending = 400, 1000
+	const batch, mostPending = 400, 500
 	var settled []*ledger.Settlement
 	for range 8 {
 		var settlements []*ledger.Settlement
@@ -280,6 +297,36 @@ func TestFewRecordsArePending(t *testing.T) {
 	}
 }
 
+// What is kept of keys and of what records have in common stays bounded, too.
+func TestKindsOfPendingRecordsAreFew(t *testing.T) {
+	t.Parallel()
+	s := newServing(t)
+	const batch, mostKnown = 500, 10_000
+	file, err := sql.Open("sqlite", s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	var settled int64
+	for range mostKnown/batch + 6 {
+		var settlements []*ledger.Settlement
+		for range batch {
+			settlement := s.settlement(0)
+			settlement.Record.Attempts = int(settled) // whatever it is that differs
+			settled++
+			settlements = append(settlements, settlement)
+		}
+		s.settle(t, settlements...)
+	}
+	var kinds int
+	if err := file.QueryRow(`SELECT COUNT(*) FROM pending_kinds`).Scan(&kinds); err != nil || kinds > mostKnown {
+		t.Errorf("%d kinds, %v", kinds, err)
+	}
+	if report := storetest.MustVerify(t, s); report.Records != settled {
+		t.Errorf("%d records, want %d", report.Records, settled)
+	}
+}
+
 // Nothing pending is lost or half posted where the books do not fit it: it stays, and
 // whoever tries is told.
 func TestPendingRecordsThatDoNotFit(t *testing.T) {
@@ -296,8 +343,11 @@ func TestPendingRecordsThatDoNotFit(t *testing.T) {
 			if err := s.Settle(t.Context(), s.lease, []*ledger.Settlement{s.settlement(5)}); err == nil || errors.Is(err, ledger.ErrRejected) {
 				t.Errorf("a settlement beside them: %v", err)
 			}
-			if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err == nil {
+			if err := s.limitAgain(t); err == nil {
 				t.Error("a write that cannot post was made")
+			}
+			if _, err := s.Heartbeat(t.Context(), s.lease, time.Hour); err != nil {
+				t.Errorf("the lease cannot be kept: %v", err)
 			}
 			s.mustBePending(t, 1)
 			report, err := s.Verify(t.Context())

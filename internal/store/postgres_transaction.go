@@ -28,6 +28,11 @@ func (p *postgres) write(ctx context.Context, do func(transaction) error) error 
 	})
 }
 
+// writeLeases is write: here settling posts.
+func (p *postgres) writeLeases(ctx context.Context, do func(transaction) error) error {
+	return p.write(ctx, do)
+}
+
 // view has no time limit of its own, as adding up a whole ledger may take long.
 func (p *postgres) view(ctx context.Context, do func(transaction) error) error {
 	return p.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx transaction) error {

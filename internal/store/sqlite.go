@@ -86,6 +86,12 @@ func (f *sqliteFile) write(ctx context.Context, do func(transaction) error) erro
 	})
 }
 
+// writeLeases posts nothing, and leaves what is known of pending records as it was: they
+// rest on the epoch of a lease, not on its end.
+func (f *sqliteFile) writeLeases(ctx context.Context, do func(transaction) error) error {
+	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
+}
+
 func (f *sqliteFile) view(ctx context.Context, do func(transaction) error) error {
 	return f.run(ctx, f.reader, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
 }

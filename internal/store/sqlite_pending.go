@@ -11,9 +11,12 @@ import (
 	"github.com/faregate/faregate/metering/ledger"
 )
 
-// mostPending is how many records may wait to be posted. Posting a thousand takes some
-// milliseconds, in which nothing else can be written.
-const mostPending = 1000
+// mostPending is how many records may wait to be posted. Posting so many takes some
+// milliseconds, in which nothing else can be written; fewer cost more each.
+const mostPending = 500
+
+// mostKnown is how many keys and kinds are remembered after posting.
+const mostKnown = 10_000
 
 // What a record may come to for the sum of all pending ones to stay an integer: SQLite's
 // SUM fails where it does not. What is beyond is settled by itself.
@@ -27,7 +30,7 @@ var errPost = errors.New("settled records cannot be posted: the books were chang
 
 // pending is what the writing connection knows of pending_records and of what its rows
 // rest on, so that a settlement has little to ask. It is right as long as nobody but
-// settlements of this connection has written since.
+// settlements of this connection has written anything else than how long leases last.
 type pending struct {
 	known   bool
 	changes int64 // sqliteFile.changes as of then
@@ -143,6 +146,15 @@ func (c *writerConnection) postKnown(ctx context.Context) error {
 	clear(p.taken)
 	clear(p.sums)
 	clear(p.ids)
+	if len(p.keys) > mostKnown {
+		clear(p.keys)
+	}
+	if len(p.kinds) > mostKnown {
+		if _, err := c.exec(ctx, clearKinds); err != nil {
+			return err
+		}
+		clear(p.kinds)
+	}
 	return nil
 }
 
