@@ -28,7 +28,7 @@ const (
 	worthPace = 3
 	// enough is how many that wait are reason to write at once, and enoughOfAll where no
 	// other request is under way: shared by so many a commit costs each of them little.
-	enough, enoughOfAll = 128, 8
+	enough, enoughOfAll = 128, 16
 )
 
 // committer is the one goroutine that settles. What arrives while a commit is

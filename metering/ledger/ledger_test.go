@@ -132,7 +132,7 @@ func TestSettlementsShareCommits(t *testing.T) {
 
 // TestCommitsKeepPace has settlements come one by one while another request is under way:
 // the first seven wait for nobody, the others for a commit that is one for all of them.
-// After some time without any it is so again. Eight wait only while others are under way.
+// After some time without any it is so again. Sixteen wait only while others are under way.
 func TestCommitsKeepPace(t *testing.T) {
 	t.Parallel()
 	const pace, free = time.Second, 7
@@ -179,7 +179,7 @@ func TestCommitsKeepPace(t *testing.T) {
 		}
 	}
 	began = time.Now()
-	for range 7 {
+	for range 15 {
 		each := hold()
 		all.Go(func() { settle(each) })
 	}
