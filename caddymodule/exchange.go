@@ -38,6 +38,9 @@ type Exchange struct {
 	catalogue *upstream.Catalogue // with the prices that the request began with
 	model     *upstream.Model
 	plan      *upstream.Plan
+	// modelName is the catalogue's for the model that was asked for, also where it is refused;
+	// empty where this gateway serves none of that name.
+	modelName string
 
 	settlement *settlement
 	// endCounts tells that only the end of the provider's answer says what it costs, so

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -224,10 +225,7 @@ func (ex *Exchange) recordRefusal(problem *dialect.Error) {
 	}
 	if ex.request != nil {
 		record.Streamed = ex.request.Stream
-		record.ModelRequested = metering.Other
-		if ex.model != nil {
-			record.ModelRequested = ex.request.Model
-		}
+		record.ModelRequested = cmp.Or(ex.modelName, metering.Other) // no text that a caller may have made up
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recordPatience)
 	defer cancel()

@@ -170,11 +170,12 @@ func (h *Route) plan(ex *Exchange) error {
 	if err != nil {
 		return err
 	}
-	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
-		return errModelNotAllowed
-	}
 	if model.Simulator() && !h.local {
 		return upstream.ErrUnknownModel
+	}
+	ex.modelName = model.Name
+	if !ex.principal.AllowsModel(model.Name) && !ex.principal.AllowsModel(name) {
+		return errModelNotAllowed
 	}
 	plan, err := ex.planFor(model)
 	if errors.Is(err, upstream.ErrOtherDialect) {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/faregate/faregate/internal/simulator"
+	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/ledger"
 )
 
 // A model's name that ends in an asterisk stands for many, at the price of what they are
@@ -28,6 +32,10 @@ func TestNamesThatStandForMany(t *testing.T) {
 			price input 9 output 9
 		}`})
 	_, limited := g.createKey([]string{"cheap/a*"}, time.Time{})
+	id, poor := g.createKey(nil, time.Time{})
+	if err := g.store.SetKeyLimit(testContext(t), id, &store.KeyLimit{Amount: 1, Period: ledger.PeriodTotal}); err != nil {
+		t.Fatal(err)
+	}
 	g.run()
 	for _, row := range []struct {
 		model, key, by, served, recorded string
@@ -40,8 +48,9 @@ func TestNamesThatStandForMany(t *testing.T) {
 		{model: "cheap/", status: http.StatusBadRequest}, {model: "cheap/../x", status: http.StatusBadRequest}, {model: "cheap/*", status: http.StatusBadRequest},
 		{model: "cheap", status: http.StatusNotFound},
 		{model: "cheap/abc", key: limited, by: "other", served: "cheap-abc", recorded: "cheap/*"},
-		{model: "cheap/bcd", key: limited, status: http.StatusForbidden},
-		{model: "house-gpt-4.1-mini", key: limited, status: http.StatusForbidden},
+		{model: "cheap/bcd", key: limited, status: http.StatusForbidden, recorded: "cheap/*"},
+		{model: "cheap/abc", key: poor, status: http.StatusPaymentRequired, recorded: "cheap/*"},
+		{model: "house-gpt-4.1-mini", key: limited, status: http.StatusForbidden, recorded: "house-gpt-4.1-mini"},
 	} {
 		if row.key == "" {
 			row.key = g.secret
@@ -52,6 +61,14 @@ func TestNamesThatStandForMany(t *testing.T) {
 		if row.status != 0 {
 			if got.status != row.status || len(asked) > 0 {
 				t.Errorf("%s: %d, asked %d times, want %d: %s", row.model, got.status, len(asked), row.status, got.body)
+			}
+			record, err := g.store.Record(testContext(t), got.header.Get("Faregate-Request-Id"))
+			want := cmp.Or(row.recorded, metering.Other)
+			if row.status == http.StatusBadRequest { // it was not even read
+				want = ""
+			}
+			if err != nil || record.ModelRequested != want || record.Status != metering.StatusRejected {
+				t.Errorf("%s: %v, recorded as %+v", row.model, err, record)
 			}
 			continue
 		}
