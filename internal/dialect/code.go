@@ -158,7 +158,7 @@ var catalogue = map[Code]entry{
 	CodeProviderRateLimited: {status: http.StatusTooManyRequests, openAI: "requests", anthropic: rateLimit, google: "RESOURCE_EXHAUSTED",
 		message: "The provider of this model limits this gateway's rate. Nothing was charged. Wait as Retry-After says and send the request again, or call another model."},
 	CodeProviderLacksModel: {status: http.StatusBadGateway, openAI: serverError, anthropic: "api_error", google: "INTERNAL", retry: retryNever,
-		message: "The provider does not serve this model to this gateway any more. Nothing was charged. Tell the operator, or call another model."},
+		message: "The provider does not serve this model, or not for this kind of request, to this gateway. Nothing was charged. Tell the operator, or call another model."},
 	CodeProviderBroke: {status: http.StatusBadGateway, openAI: serverError, anthropic: "api_error", google: "INTERNAL",
 		message: "The provider broke off its answer. Send the request again."},
 	CodeProviderTimedOut: {status: http.StatusGatewayTimeout, openAI: serverError, anthropic: "timeout_error", google: "DEADLINE_EXCEEDED",

@@ -94,6 +94,9 @@ func (s *Simulator) answer(c *call, answer *Answer) payload {
 	if problem != nil {
 		return problem.payload(c.dialect)
 	}
+	if c.counts {
+		return q.countOf(c.dialect)
+	}
 	r := compose(q, answer)
 	r.created = s.now()
 	var p payload
@@ -111,6 +114,15 @@ func (s *Simulator) answer(c *call, answer *Answer) payload {
 	}
 	p.delay = s.delay
 	return p
+}
+
+// countOf answers with the prompt's tokens.
+func (q *question) countOf(dialect Dialect) payload {
+	name := "input_tokens"
+	if dialect == Google {
+		name = "totalTokens"
+	}
+	return documentOf("application/json", http.StatusOK, object(map[string]int64{name: q.inputTokens()}))
 }
 
 func compose(q *question, answer *Answer) *reply {

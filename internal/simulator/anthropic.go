@@ -38,7 +38,7 @@ func (c *call) readMessages(q *question) *problem {
 	if problem := c.decode(&body); problem != nil {
 		return problem
 	}
-	if body.MaxTokens < 1 {
+	if body.MaxTokens < 1 && !c.counts {
 		return refusal(http.StatusBadRequest, "max_tokens: field required")
 	}
 	if len(body.Messages) == 0 {

@@ -41,6 +41,15 @@ func events(t *testing.T, stream []byte) (names []string, payloads []map[string]
 	return names, payloads
 }
 
+func TestMessagesCountTokens(t *testing.T) {
+	_, client, url := connect(t, simulator.Options{}, false)
+	for _, version := range versions {
+		request := with(t, messagesRequest, "max_tokens", "null")
+		_, body := mustPost(t, client, url+"/v1/messages/count_tokens", request, "Anthropic-Version", version)
+		expect(t, parse(t, body), 4, "input_tokens")
+	}
+}
+
 func TestMessagesStream(t *testing.T) {
 	_, client, url := connect(t, simulator.Options{}, false)
 	for _, version := range versions {

@@ -17,6 +17,7 @@ type call struct {
 	dialect Dialect
 	verb    string // Gemini's, behind the colon
 	items   bool   // OpenAI's Responses, not its chat
+	counts  bool   // asks for the prompt's tokens only
 	model   string
 	known   bool // the path is one that the simulator serves
 }
@@ -28,7 +29,8 @@ func newCall(r *http.Request, body []byte) *call {
 	if _, rest, found := strings.Cut(c.path, "/models/"); found && strings.Contains(rest, ":") {
 		c.dialect = Google
 		c.model, c.verb, _ = strings.Cut(rest, ":")
-		c.known = c.verb == "generateContent" || c.verb == "streamGenerateContent"
+		c.counts = c.verb == "countTokens"
+		c.known = c.counts || c.verb == "generateContent" || c.verb == "streamGenerateContent"
 		return c
 	}
 	var named struct{ Model string }
@@ -42,6 +44,8 @@ func newCall(r *http.Request, body []byte) *call {
 		c.items, c.known = true, true
 	case strings.HasSuffix(c.path, "/v1/messages"):
 		c.dialect, c.known = Anthropic, true
+	case strings.HasSuffix(c.path, "/v1/messages/count_tokens"):
+		c.dialect, c.known, c.counts = Anthropic, true, true
 	case strings.HasPrefix(c.path, "/v1beta/"):
 		c.dialect = Google
 	case c.header.Get("Anthropic-Version") != "":

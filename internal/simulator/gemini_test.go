@@ -33,6 +33,13 @@ func TestGeminiJSON(t *testing.T) {
 	expect(t, answer, 5, "usageMetadata", "candidatesTokenCount")
 }
 
+func TestGeminiCountTokens(t *testing.T) {
+	_, client, url := connect(t, simulator.Options{}, false)
+	request := with(t, geminiRequest, "systemInstruction", `{"parts":[{"text":"be kind"}]}`)
+	_, body := mustPost(t, client, url+strings.Replace(geminiPath, ":generateContent", ":countTokens", 1), request)
+	expect(t, parse(t, body), 6, "totalTokens")
+}
+
 // checkGeminiStream checks the objects of a stream, whatever framed them.
 func checkGeminiStream(t *testing.T, objects []map[string]any) {
 	t.Helper()

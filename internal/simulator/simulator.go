@@ -3,8 +3,8 @@
 // by name.
 //
 // A request that no script step matches is answered natively, in the dialect
-// of its path: OpenAI chat completions and responses, Anthropic messages, or Gemini
-// generateContent and streamGenerateContent. The text is always the same and
+// of its path: OpenAI chat completions and responses, Anthropic messages and their
+// count_tokens, or Gemini generateContent, streamGenerateContent and countTokens. The text is always the same and
 // says where it comes from; the usage numbers follow from the request, so that
 // the same request always costs the same.
 //
