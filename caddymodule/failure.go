@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -46,6 +47,12 @@ func inAnswer(class dialect.ProviderErrorClass, status int) *failure {
 
 // readFailure reads a provider's error and decides what becomes of it.
 func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *failure {
+	if response.StatusCode < 200 {
+		// 101 is the only one that comes here (net/http, persistConn.readResponse). Its body is
+		// the connection itself, which no context ends.
+		_ = response.Body.Close()
+		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
+	}
 	body, whole := readPooled(io.LimitReader(response.Body, maxErrorBody+1))
 	_ = response.Body.Close()
 	complete := whole && len(body) <= maxErrorBody
@@ -53,7 +60,8 @@ func readFailure(d dialect.Dialect, response *http.Response, now time.Time) *fai
 	dialect.CopyResponseHeader(f.header, response.Header)
 	f.class = dialect.ClassifyProviderError(d, response.StatusCode, body)
 	f.retryable = f.class.Retryable()
-	f.passOn = complete && f.class == dialect.ProviderCallerError
+	// A page of some server on the way is nothing that an SDK reads, and may name machines.
+	f.passOn = complete && f.class == dialect.ProviderCallerError && json.Valid(f.body)
 	f.outcome = upstream.Outcome{
 		Result: upstream.ResultOf(f.class, f.status), Limits: dialect.ReadProviderLimits(response.Header, now),
 	}
@@ -108,8 +116,9 @@ func (f *failure) rank() int {
 }
 
 // response passes the provider's error on.
-func (f *failure) response(r *http.Request, d dialect.Dialect) *http.Response {
+func (f *failure) response(r *http.Request, d dialect.Dialect, requestID string) *http.Response {
 	f.header.Del("Content-Length")
+	dialect.AddHeader(f.header, dialect.RequestIDHeader(d), requestID)
 	return &http.Response{
 		Status: http.StatusText(f.status), StatusCode: f.status, Header: f.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -149,6 +158,15 @@ func (f *failure) problem(requestID string) *dialect.Error {
 	}
 	if f.outcome.Result == upstream.TimedOut {
 		problem = dialect.NewError(dialect.CodeProviderTimedOut)
+	}
+	switch {
+	case !f.class.CallersOwn():
+	case f.status == http.StatusRequestEntityTooLarge:
+		problem = dialect.NewError(dialect.CodeBodyTooLarge).
+			WithMessage("The request is larger than its provider accepts. Send less: fewer or smaller images and files, or a shorter prompt.")
+	default:
+		problem = problem.WithMessage("The provider of this model refused the request, and gave no reason that can be passed on. Nothing was charged. Check the request's parameters, or call another model.")
+		problem.Status = f.status
 	}
 	problem.RequestID = requestID
 	problem.RetryAfter = f.outcome.Wait

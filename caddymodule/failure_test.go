@@ -2,7 +2,9 @@ package caddymodule
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +13,19 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 )
+
+// After 101 the connection is the body, from which reading ends when the provider likes.
+func TestAnAnswerThatIsAConnectionIsNotRead(t *testing.T) {
+	connection, provider := net.Pipe()
+	defer func() { _ = provider.Close() }()
+	f := readFailure(dialect.OpenAI, &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{"Upgrade": {"odd"}}, Body: connection}, time.Now())
+	if f.passOn || !f.retryable || f.class != dialect.ProviderInvalidAnswer {
+		t.Errorf("%+v", f)
+	}
+	if _, err := connection.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the connection is kept: %v", err)
+	}
+}
 
 // A provider's error may quote the request: it is in memory until it is told, or at once
 // no more where it is not.
@@ -29,7 +44,7 @@ func TestAProvidersErrorIsWiped(t *testing.T) {
 		t.Fatalf("%+v", f)
 	}
 	memory := f.body[:cap(f.body)]
-	body := f.response(nil, dialect.OpenAI).Body
+	body := f.response(nil, dialect.OpenAI, "id").Body
 	var told bytes.Buffer
 	piece := make([]byte, 1000) // as reverse_proxy reads
 	for {

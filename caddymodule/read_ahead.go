@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -29,9 +30,12 @@ func (b *responseBody) begin() *failure {
 	switch {
 	case b.framing == usage.SSE:
 		return b.readAhead(readAheadPatience, func() bool { return b.meter.Content() || b.meter.Final() })
-	case b.streams:
-		// Gemini's stream as one array: a document that is read while it is written.
+	case b.framing == usage.Raw:
 		return b.readAhead(readAheadPatience, func() bool { return len(b.pending) > 0 || b.meter.Final() })
+	case b.streams:
+		// Gemini's stream as one array: a document that is read while it is written. Another
+		// document is an error in place of the stream, mostly.
+		return b.readAhead(readAheadPatience, func() bool { return bytes.HasPrefix(bytes.TrimSpace(b.pending), []byte("[")) || b.meter.Final() })
 	}
 	return b.beginDocument()
 }
@@ -46,6 +50,10 @@ func (b *responseBody) beginDocument() *failure {
 		return failed
 	case b.meter.Err() != nil:
 		return inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
+	case b.meter.Failed():
+		if failed := b.failedEarly(); failed != nil {
+			return failed
+		}
 	}
 	beginning := b.pending
 	b.conclude()
@@ -136,12 +144,23 @@ func (b *responseBody) broke() bool {
 	return !errors.Is(b.ended, io.EOF) && (!b.streams || !b.meter.Content())
 }
 
-// failedEarly judges a stream under status 200 that began with an error. What the
-// caller did wrong goes on as the provider said it.
+// failedEarly judges an answer under status 200 that is an error, before any of it has gone
+// out. What the caller did wrong goes on as the provider said it.
 func (b *responseBody) failedEarly() *failure {
-	class := dialect.ClassifyStreamError(b.meter.Report().ErrorKind)
-	if class.CallersOwn() {
-		return nil
+	if class := b.errorClass(b.pending, b.meter.Withheld()); !class.CallersOwn() {
+		return inAnswer(class, class.Status())
 	}
-	return inAnswer(class, class.Status())
+	return nil
+}
+
+// errorClass judges an error in an answer, of which these pieces would go on. Where they
+// quote the key that the provider was shown, it is the key that is wrong, whatever else is said.
+func (b *responseBody) errorClass(pieces ...[]byte) dialect.ProviderErrorClass {
+	secret := []byte(b.call.Attempt.Credential.Secret())
+	for _, piece := range pieces {
+		if len(secret) > 0 && bytes.Contains(piece, secret) {
+			return dialect.ProviderRefusedCredential
+		}
+	}
+	return dialect.ClassifyStreamError(b.meter.Report().ErrorKind)
 }

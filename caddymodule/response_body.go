@@ -185,9 +185,16 @@ func (b *responseBody) conclude() {
 	if b.framing == usage.SSE {
 		whole = report.Complete || report.Final
 	}
+	// Words about the operator's account, or about the provider itself, are not the caller's.
+	class := dialect.ProviderCallerError
+	if report.Failed {
+		class = b.errorClass(b.meter.Withheld())
+	}
 	switch {
 	case !whole && b.exchange.clientLeft():
 		ending = metering.EndedByClient
+	case !class.CallersOwn() && !b.passed:
+		ending = metering.EndedUnsent
 	case (!whole || report.Err != nil) && b.passed:
 		ending = metering.EndedByProvider
 	case !whole || report.Err != nil:
@@ -207,9 +214,8 @@ func (b *responseBody) conclude() {
 		b.breakOff(dialect.NewError(dialect.CodeProviderTimedOut))
 	case ending != metering.EndedComplete:
 		b.breakOff(dialect.NewError(dialect.CodeProviderBroke))
-	case report.Failed && b.framing == usage.SSE && !dialect.ClassifyStreamError(report.ErrorKind).CallersOwn():
-		// The provider's words are about the operator's account or the provider itself.
-		problem := dialect.NewError(dialect.ClassifyStreamError(report.ErrorKind).Code())
+	case !class.CallersOwn():
+		problem := dialect.NewError(class.Code())
 		if b.settlement.record.Cost > 0 {
 			problem = problem.WithMessage("The provider of this model broke off its answer. What had come of it is charged. Send the request again in a moment, or call another model.")
 		}

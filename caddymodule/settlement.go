@@ -145,7 +145,7 @@ func (s *settlement) settle(a answer) error {
 // abandon books what a provider reported for an answer that nobody was given as the
 // operator's cost.
 func (s *settlement) abandon(report usage.Report) {
-	if !report.Reported {
+	if !report.Reported || report.Doubt == usage.DoubtAbsurd {
 		return
 	}
 	s.mutex.Lock()
@@ -177,7 +177,7 @@ func (s *settlement) fill(a answer) costing {
 	report := &a.report
 	outcome := metering.Outcome{
 		Ending: a.ending, HTTPStatus: a.httpStatus, Failed: report.Failed,
-		Reported: report.Reported, Usage: report.Usage, Provisional: report.Provisional, Content: report.Content,
+		Reported: report.Reported && report.Doubt != usage.DoubtAbsurd, Usage: report.Usage, Provisional: report.Provisional, Content: report.Content,
 		Estimate: func() usage.Usage { return s.estimate(&a) },
 	}
 	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400

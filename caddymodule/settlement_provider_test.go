@@ -118,7 +118,7 @@ func TestAProviderThatMisbehaves(t *testing.T) {
 // A provider that reports more than could be used takes all of the credit at most:
 // the rest is the operator's to find out about.
 func TestUsageBeyondAllCreditLeavesABalanceOfNothing(t *testing.T) {
-	for _, output := range []int64{1 << 33, math.MaxInt64} {
+	for _, output := range []int64{1 << 23, 1 << 29} {
 		g := startGateway(t, gatewayOptions{credit: "1"})
 		credit := g.balance()
 		g.provider.Add(simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{Usage: &simulator.Usage{Input: 9, Output: output}}}})
@@ -137,4 +137,21 @@ func TestUsageBeyondAllCreditLeavesABalanceOfNothing(t *testing.T) {
 			t.Errorf("without credit: %d", got.status)
 		}
 	}
+}
+
+// One count that no model can reach does not empty the account: what there is of the answer
+// is counted here, as where a provider reports nothing.
+func TestAbsurdUsageIsNone(t *testing.T) {
+	g := startGateway(t, gatewayOptions{credit: "1"})
+	for i, output := range []int64{1<<30 + 1, math.MaxInt64} {
+		g.provider.Add(simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{Usage: &simulator.Usage{Input: 9, Output: output}}}})
+		if got := g.call(chatJSON.path, chatJSON.body); got.status != http.StatusOK || got.err != nil {
+			t.Errorf("%d %v", got.status, got.err)
+		}
+		record := g.records(i + 1)[i]
+		if record.Basis != metering.BasisEstimated || record.Shortfall != 0 || record.Cost == 0 || record.Cost > metering.Dollar/100 || record.Usage.OutputTotal > 1000 {
+			t.Errorf("recorded as %+v", record)
+		}
+	}
+	g.settledUp(metering.Dollar, g.records(2))
 }

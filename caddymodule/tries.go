@@ -56,7 +56,7 @@ func (t *tries) none(err error) (*http.Response, error) {
 	if t.worst != nil {
 		ex.providerStatus = t.worst.status
 		if t.worst.passOn {
-			return t.worst.response(t.request, ex.dialect), nil
+			return t.worst.response(t.request, ex.dialect, ex.id), nil
 		}
 	}
 	var nobody *upstream.UnavailableError

@@ -162,6 +162,8 @@ func (a *answer) value(f field, k kind, text []byte) {
 
 func (a *answer) length(f field, text *tokens.Text) {
 	switch f {
+	case openAIErrorText:
+		a.errorSays = true
 	case answerText:
 		a.text.Join(text)
 	case answerDelta:

@@ -154,6 +154,8 @@ func (c *chat) value(f field, k kind, text []byte) {
 
 func (c *chat) length(f field, text *tokens.Text) {
 	switch f {
+	case openAIErrorText:
+		c.errorSays = true
 	case chatCall:
 		c.call(text)
 	case chatThinking:

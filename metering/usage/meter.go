@@ -44,14 +44,17 @@ type Meter struct {
 	withheld []byte
 	out      []byte // bytes to pass that are not the caller's
 
+	// Of streams.
+	carried      []byte // an event that began earlier
+	oversized    bool   // the event is passed on as it comes, and unedited
+	lastWithheld int    // of withheld, where its last event begins
+
 	// Of stripped streams.
-	event     []byte // the event being read, in what is fed or in carried
-	carried   []byte // an event that began earlier
-	carries   bool   // it is the one being read
-	pass      []byte // what goes on of what is fed, there or in out
-	inPiece   bool   // it is there
-	oversized bool   // the event is passed on unedited
-	dropped   bool   // the event before was dropped
+	event   []byte // the event being read, in what is fed or in carried
+	carries bool   // it is the one being read
+	pass    []byte // what goes on of what is fed, there or in out
+	inPiece bool   // it is there
+	dropped bool   // the event before was dropped
 
 	fed      bool
 	finished bool
@@ -147,14 +150,7 @@ func (m *Meter) Finish() (pass []byte) {
 		}
 		return nil
 	}
-	m.out = m.out[:0]
-	if m.options.StripUsage {
-		m.pass, m.inPiece = m.out, false
-		m.readStripped(tokenEnd, nil)
-		m.passed()
-	} else if m.data {
-		m.endEvent() // its blank line may lack
-	}
+	m.finishEvent()
 	if images, ok := m.format.(*answer); ok {
 		images.endBody()
 	}
@@ -162,6 +158,32 @@ func (m *Meter) Finish() (pass []byte) {
 		m.err = ErrTruncated
 	}
 	return m.out
+}
+
+// finishEvent ends the last event, whose blank line may lack. One of which a part lacks is
+// not passed.
+func (m *Meter) finishEvent() {
+	cut := m.bare || m.headLength > 0 && m.head[0] == '{' && !m.scanner.done()
+	m.out = m.out[:0]
+	if m.options.StripUsage {
+		if cut {
+			m.dropEvent()
+		}
+		m.pass, m.inPiece = m.out, false
+		m.readStripped(tokenEnd, nil)
+		m.passed()
+		return
+	}
+	if m.data {
+		m.endEvent()
+	}
+	switch {
+	case cut:
+	case m.terminal, m.outcome.final:
+		m.withhold(m.carried)
+	default:
+		m.out = add(m.out, m.carried)
+	}
 }
 
 // Withheld returns the bytes from the point on after which no more content can
@@ -248,9 +270,12 @@ func (m *Meter) unmarked(p []byte) []byte {
 }
 
 // feedDocument reads a piece of a JSON response. The piece in which the
-// document, or the generation of a streamed array, ends is withheld whole.
+// document, or the generation of a streamed array, ends is withheld whole. An element of an
+// array is passed when it is whole, as it may be an error.
 func (m *Meter) feedDocument(p []byte) []byte {
 	text := m.unmarked(p)
+	mark := len(p) - len(text)
+	m.scanner.valueEnd = 0
 	if !m.scanner.done() {
 		m.scanner.single = true
 		text = text[m.scanner.feed(text):]
@@ -263,9 +288,37 @@ func (m *Meter) feedDocument(p []byte) []byte {
 	if m.scanner.failed() && m.err == nil {
 		m.err = ErrMalformed
 	}
-	if m.terminal || m.over() {
+	switch {
+	case m.terminal || m.over():
+		if len(m.carried) > 0 {
+			m.withhold(m.carried)
+			m.carried = m.carried[:0]
+		}
 		m.withhold(p)
 		return nil
+	case m.scanner.inArray() && m.scanner.depth > 1:
+		return m.passElements(p, mark)
+	case len(m.carried) > 0:
+		return m.passAfter(false, p)
 	}
 	return p
+}
+
+// passElements passes what was fed up to the end of an array's last element, if there is one
+// in it, and keeps what follows. mark is the length of a byte order mark before it.
+func (m *Meter) passElements(p []byte, mark int) []byte {
+	if m.scanner.valueEnd == 0 {
+		if len(m.carried)+len(p) > maxKept {
+			return m.passAfter(false, p)
+		}
+		m.carried = add(m.carried, p)
+		return nil
+	}
+	end := mark + m.scanner.valueEnd
+	pass := p[:end]
+	if len(m.carried) > 0 {
+		pass = m.passAfter(false, pass)
+	}
+	m.carried = add(m.carried, p[end:])
+	return pass
 }

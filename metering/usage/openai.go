@@ -10,6 +10,7 @@ const (
 	openAILifetime
 	openAIError
 	openAIErrorWord
+	openAIErrorText
 	countPrompt
 	countCompletion
 	countTotal
@@ -41,11 +42,12 @@ const (
 
 var (
 	openAIUsageNode = openAIUsage(openAIUsageObject)
-	// An error is an object, or a text (xAI).
+	// An error is an object, or a text (xAI). One that says nothing is none: there are servers
+	// that give each chunk the member.
 	openAIErrorNode = &node{field: openAIError, take: takeValue, marks: true, members: []member{
 		{"code", value(openAIErrorWord)},
 		{"type", value(openAIErrorWord)},
-	}}
+	}, other: presence(openAIErrorText)}
 	// openAICommon are the members that the documents of every format have.
 	openAICommon = []member{
 		{"model", value(openAIModel)},
@@ -66,6 +68,7 @@ type openAI struct {
 	// has any: some providers send running counts.
 	counts, found, last openAICounts
 	sawUsage            bool  // in this document
+	errorSays           bool  // the error being read has something in it
 	cost                int64 // in pico-dollars, as last told
 
 	// longCache tells that what is written to a cache stays there for long, which has a
@@ -74,8 +77,11 @@ type openAI struct {
 }
 
 func (o *openAI) begin(f field) {
-	if f == openAIUsageObject {
+	switch f {
+	case openAIUsageObject:
 		o.counts = openAICounts{}
+	case openAIError:
+		o.errorSays = false
 	}
 }
 
@@ -90,7 +96,9 @@ func (o *openAI) end(f field) {
 			o.found = o.counts
 		}
 	case openAIError:
-		o.fail()
+		if o.errorSays {
+			o.fail()
+		}
 	}
 }
 
@@ -105,10 +113,11 @@ func (o *openAI) value(f field, k kind, text []byte) {
 	case openAILifetime:
 		o.longCache = LongLived(text)
 	case openAIError:
-		if k == kindString {
+		if k == kindString && len(text) > 0 {
 			o.fail()
 		}
 	case openAIErrorWord:
+		o.errorSays = o.errorSays || k != kindNull && len(text) > 0 && string(text) != "0"
 		o.errorKind = o.errorKind.refine(text)
 	default:
 		switch f {

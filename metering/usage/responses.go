@@ -108,6 +108,8 @@ func (r *responses) value(f field, k kind, text []byte) {
 
 func (r *responses) length(f field, text *tokens.Text) {
 	switch f {
+	case openAIErrorText:
+		r.errorSays = true
 	case responseDelta:
 		r.delta = *text
 	case responseCall:

@@ -35,9 +35,10 @@ type frame struct {
 // into them, so its memory does not grow with the document. It checks as much
 // grammar as it needs to keep its place, not more.
 type scanner struct {
-	reader reader
-	root   *node
-	single bool // what follows the document is not read
+	reader   reader
+	root     *node
+	single   bool // what follows the document is not read
+	valueEnd int  // of what is fed, after the last object or array of the outermost
 
 	state   scanState
 	depth   int // of stack
@@ -219,6 +220,9 @@ func (s *scanner) closeContainer(i int) {
 	s.depth--
 	if n := s.stack[s.depth].node; n.marks {
 		s.reader.end(n.field)
+	}
+	if s.depth == 1 {
+		s.valueEnd = i + 1
 	}
 	s.afterValue()
 }

@@ -8,11 +8,18 @@ var (
 	lineFeed   = []byte("\n")
 )
 
-// feedStream reads a piece of an event stream that is passed unchanged.
+// maxKept bounds how large an event may be to be passed as a whole; a larger one, as with an
+// image, passes as it comes.
+const maxKept = 32 << 10
+
+// feedStream reads a piece of an event stream that is passed unchanged, event by event: half
+// of one could not be taken back where it turns out to be an error, or where the provider
+// breaks off in it, and SDKs would fail at it before they see an error of ours.
 func (m *Meter) feedStream(p []byte) []byte {
-	from := -1    // of p, where withholding begins
-	eventAt := -1 // of p, where the current event begins
-	if !m.split.content {
+	from := -1       // of p, where withholding begins
+	heldToo := false // the current event's beginning is withheld, too
+	eventAt := -1    // of p, where the current event begins
+	if m.betweenEvents() {
 		eventAt = 0
 	}
 	if m.terminal {
@@ -28,33 +35,96 @@ func (m *Meter) feedStream(p []byte) []byte {
 			m.readToken(token, p[i+start:i+end])
 		}
 		if token == tokenEnd && m.reopened {
-			from, released = -1, true
+			from, heldToo, released = -1, false, true
 		}
 		if from < 0 && m.outcome.final {
-			from = max(eventAt, 0)
-			if eventAt < 0 {
+			switch {
+			case eventAt >= 0:
+				from = eventAt
+			case m.oversized: // its beginning is with the client
 				from = i
+			default:
+				from, heldToo = 0, true
 			}
 		}
 		i += n
-		if token == tokenEnd {
-			eventAt = i
+		if m.betweenEvents() {
+			eventAt, m.oversized = i, false
 		}
 	}
 	if from < 0 {
-		from = len(p)
+		return m.passEvents(p, eventAt, released)
 	}
 	pass := p[:from]
-	if released {
-		m.out = add(m.out[:0], m.withheld, pass)
-		m.withheld = m.withheld[:0]
-		pass = m.out
-		m.terminal = false
+	switch {
+	case heldToo && released: // an event that takes the end back, and is one itself
+		pass = m.releaseEarlier()
+	case heldToo:
+		m.lastWithheld = len(m.withheld)
+		m.withhold(m.carried)
+		m.carried = m.carried[:0]
+	case released || len(m.carried) > 0:
+		pass = m.passAfter(released, pass)
+	}
+	if eventAt >= 0 {
+		m.lastWithheld = len(m.withheld) + eventAt - from
 	}
 	if from < len(p) {
 		m.withhold(p[from:])
 	}
 	return pass
+}
+
+// betweenEvents tells whether all that was read belongs to events that are over.
+func (m *Meter) betweenEvents() bool { return !m.bare && m.split.atLine() }
+
+// passEvents passes what was fed as far as it is whole events, and keeps the event that
+// begins at eventAt, or began earlier, for the next piece.
+func (m *Meter) passEvents(p []byte, eventAt int, released bool) []byte {
+	if m.oversized || m.betweenEvents() {
+		eventAt = len(p)
+	}
+	kept := len(p) - eventAt
+	if eventAt < 0 {
+		kept = len(m.carried) + len(p)
+	}
+	if kept > maxKept {
+		eventAt, m.oversized = len(p), true
+	}
+	if eventAt < 0 {
+		m.carried = add(m.carried, p)
+		return nil
+	}
+	pass := p[:eventAt]
+	if released || len(m.carried) > 0 {
+		pass = m.passAfter(released, pass)
+	}
+	m.carried = add(m.carried[:0], p[eventAt:])
+	return pass
+}
+
+// passAfter is what goes on before and with pass: what was withheld, if that is released,
+// and what was kept of an event.
+func (m *Meter) passAfter(released bool, pass []byte) []byte {
+	var withheld []byte
+	if released {
+		withheld = m.withheld
+		m.withheld, m.terminal = m.withheld[:0], false
+	}
+	m.emptyOutput(len(withheld) + len(m.carried) + len(pass))
+	m.out = add(m.out, withheld, m.carried, pass)
+	m.carried = m.carried[:0]
+	return m.out
+}
+
+// releaseEarlier passes what is withheld of the events before the last.
+func (m *Meter) releaseEarlier() []byte {
+	earlier := m.withheld[:m.lastWithheld]
+	m.emptyOutput(len(earlier))
+	m.out = add(m.out, earlier)
+	m.withheld = m.withheld[:copy(m.withheld, m.withheld[m.lastWithheld:])]
+	m.lastWithheld = 0
+	return m.out
 }
 
 // readToken reads what the splitter found.

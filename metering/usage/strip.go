@@ -28,7 +28,9 @@ func (m *Meter) feedStripped(p []byte) []byte {
 		if m.atBare(p[i]) {
 			n := m.readBare(p[i:])
 			m.extendEvent(p[i : i+n])
-			m.flushEvent()
+			if !m.bare || len(m.event) > maxStripped {
+				m.flushEvent()
+			}
 			i += n
 			continue
 		}
