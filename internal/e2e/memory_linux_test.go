@@ -400,8 +400,9 @@ func TestNoContentStaysInMemory(t *testing.T) {
 		{"held or freed", "", false, 4, 1},
 		// The collector overwrites what it frees: what is there then is held by somebody.
 		{"held", "clobberfree=1", false, 2, 1},
-		// As in earnest. The buffers of TLS and HTTP/2 look like anybody's.
-		{"held or freed, with TLS", "", true, 30, 30},
+		// As in earnest. The buffers of TLS and HTTP/2 look like anybody's, and of those that were
+		// freed it is chance how many are not in use again: 70 to 140 in this test.
+		{"held, with TLS", "clobberfree=1", true, 4, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("GODEBUG", test.debug)
