@@ -13,7 +13,7 @@ import (
 // A disk that fills up while answers are under way: these are settled and end as ever,
 // new ones are told to come again, and nobody has to do more than make room.
 func TestAFullDisk(t *testing.T) {
-	directory := storetest.SmallDisk(t, 64)
+	directory := storetest.SmallDisk(t, 160)
 	g := startGateway(t, gatewayOptions{store: "sqlite:" + filepath.Join(directory, "faregate.db")})
 	credit := g.balance()
 	var gates []*simulator.Gate

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// ballastSize is room for the write-ahead log to grow to where it is used anew
-	// (6 MiB, see dataSource), and for the records of a thousand requests.
-	ballastSize = 8 << 20
+	// ballastSize is room for the write-ahead log to grow to where it is used anew (6 MiB, see
+	// dataSource), for one posting of records of as many accounts as there can be beyond that
+	// (mostSums and a commit's, of eight pages each: 6 MiB), and for the records of ten
+	// thousand requests.
+	ballastSize = 32 << 20
 	// roomNeeded must be free before the ballast is made, so that making it does not
 	// fill the disk again.
 	roomNeeded = 2 * ballastSize

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/internal/store/storetest"
@@ -16,7 +17,7 @@ import (
 
 // The disk is really full here: the ballast pays for what runs.
 func TestRunningRequestsSettleOnAFullDisk(t *testing.T) {
-	directory := storetest.SmallDisk(t, 64)
+	directory := storetest.SmallDisk(t, 160)
 	path := filepath.Join(directory, "faregate.db")
 	s := openFile(t, path)
 	unlock, err := s.Lock()
@@ -83,9 +84,91 @@ func TestRunningRequestsSettleOnAFullDisk(t *testing.T) {
 	}
 }
 
+// Requests of many accounts run when the disk becomes full: each account's records, sums and
+// grants are on pages of their own, and the log is new, so that it has yet to grow.
+func TestRequestsOfManyAccountsSettleOnAFullDisk(t *testing.T) {
+	for name, crowd := range map[string]int{"one by one": 0, "many at once": 5} {
+		t.Run(name, func(t *testing.T) { settleManyOnAFullDisk(t, crowd) })
+	}
+}
+
+func settleManyOnAFullDisk(t *testing.T, crowd int) {
+	const accounts, days, batch = 1100, 16, 128
+	directory := storetest.SmallDisk(t, 200)
+	path := filepath.Join(directory, "faregate.db")
+	s := openFile(t, path)
+	customers := make([]storetest.Customer, accounts)
+	for i := range customers {
+		customers[i] = storetest.NewCustomer(t, s, 1000)
+	}
+	join := func() ledger.Lease {
+		lease, _, err := s.Join(t.Context(), "main", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, customer := range customers {
+			if _, err := s.Draw(t.Context(), lease, ledger.Draw{
+				Number: int64(i + 1), AccountID: customer.AccountID, Account: ledger.Wish{Most: ledger.Everything},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return lease
+	}
+	lease := join()
+	settled := 0
+	settle := func(count int) error {
+		var settlements []*ledger.Settlement
+		for i := settled; i < settled+count; i++ {
+			record := customers[i%accounts].Record(1)
+			record.StartedAt = record.StartedAt.AddDate(0, 0, i/accounts)
+			settlements = append(settlements, &ledger.Settlement{Record: *record, Debit: 1})
+		}
+		err := s.Settle(t.Context(), lease, settlements)
+		if err == nil {
+			settled += count
+		}
+		return err
+	}
+	for settled < accounts*days {
+		if err := settle(min(batch, accounts*days-settled)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openOnly(t, path)
+	lease = join()
+	if err := s.KeepRoom(); err != nil {
+		t.Fatal(err)
+	}
+	for range 499 {
+		if err := settle(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := storetest.FillDisk(t, directory)
+	for range crowd {
+		if err := settle(batch); err != nil {
+			t.Fatalf("many at once on a full disk: %v", err)
+		}
+	}
+	for range accounts {
+		if err := settle(1); err != nil {
+			t.Fatalf("one on a full disk: %v", err)
+		}
+	}
+	empty()
+	report := storetest.MustVerify(t, s)
+	if want := metering.Nanos(accounts*1000 - settled); report.Balance != want || report.Records != int64(settled) {
+		t.Errorf("%d records and %s; want %d and %s", report.Records, report.Balance, settled, want)
+	}
+}
+
 // A command finds the disk full: it must not give up what the server keeps.
 func TestCommandsLeaveTheBallastAlone(t *testing.T) {
-	directory := storetest.SmallDisk(t, 64)
+	directory := storetest.SmallDisk(t, 160)
 	path := filepath.Join(directory, "faregate.db")
 	s := openFile(t, path)
 	if err := s.KeepRoom(); err != nil {
@@ -115,7 +198,7 @@ func TestCommandsLeaveTheBallastAlone(t *testing.T) {
 
 // A server that starts on a full disk uses the ballast of its earlier life.
 func TestAServerStartsOnAFullDisk(t *testing.T) {
-	directory := storetest.SmallDisk(t, 64)
+	directory := storetest.SmallDisk(t, 160)
 	path := filepath.Join(directory, "faregate.db")
 	s := openFile(t, path)
 	customer := storetest.NewCustomer(t, s, 100)

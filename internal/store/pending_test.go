@@ -297,6 +297,26 @@ func TestFewRecordsArePending(t *testing.T) {
 	}
 }
 
+// Refused requests are recorded under no lease, which changes nothing for those of a lease.
+func TestRecordsUnderNoLeaseStayPendingToo(t *testing.T) {
+	t.Parallel()
+	s := newServing(t)
+	const rounds = 20
+	for range rounds {
+		s.settle(t, s.settlement(1))
+		if err := s.Settle(t.Context(), ledger.Lease{}, []*ledger.Settlement{{Record: *s.customer.Record(0)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mustBePending(t, 2*rounds)
+	if err := s.limitAgain(t); err != nil {
+		t.Fatal(err)
+	}
+	if report := storetest.MustVerify(t, s); report.Records != 2*rounds || report.Balance != 1000-rounds {
+		t.Errorf("%d records and %s", report.Records, report.Balance)
+	}
+}
+
 // What is kept of keys and of what records have in common stays bounded, too.
 func TestKindsOfPendingRecordsAreFew(t *testing.T) {
 	t.Parallel()

@@ -12,8 +12,10 @@ import (
 )
 
 // mostPending is how many records may wait to be posted. Posting so many takes some
-// milliseconds, in which nothing else can be written; fewer cost more each.
-const mostPending = 500
+// milliseconds, in which nothing else can be written; fewer cost more each. mostSums is how
+// many sums of daily usage they may add to: each is of an account, a key and a day with pages
+// of their own, some eight of which one posting changes. It must fit what the ballast leaves.
+const mostPending, mostSums = 500, 64
 
 // mostKnown is how many keys and kinds are remembered after posting.
 const mostKnown = 10_000
@@ -94,8 +96,9 @@ func (c *writerConnection) refreshPending(ctx context.Context, lease ledger.Leas
 	if err := c.queryRow(ctx, `PRAGMA data_version`).Scan(&version); err != nil {
 		return err
 	}
-	if p.known && p.changes == changes && p.version == version && p.lease == lease {
-		if p.rows < mostPending {
+	// What is settled under no lease takes nothing from a grant.
+	if p.known && p.changes == changes && p.version == version && (p.lease == lease || !needsLease(lease)) {
+		if p.rows < mostPending && len(p.sums) < mostSums {
 			return nil
 		}
 		return c.postKnown(ctx)

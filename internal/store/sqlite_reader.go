@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 )
 
 // readerViews stand before the tables that pending records belong to, on the connections
@@ -56,12 +57,36 @@ func (c readerConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(unfit(opened), opened.Close())
 	}
-	for _, statement := range readerViews {
+	views, err := viewsFor(ctx, opened)
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	for _, statement := range views {
 		if _, err := connection.ExecContext(ctx, statement, nil); err != nil {
 			return nil, errors.Join(err, opened.Close())
 		}
 	}
 	return opened, nil
+}
+
+// viewsFor are those that a file needs: one of before there were pending records, as a backup
+// may be, is read as it is.
+func viewsFor(ctx context.Context, opened driver.Conn) ([]string, error) {
+	connection, ok := opened.(driver.QueryerContext)
+	if !ok {
+		return nil, unfit(opened)
+	}
+	found, err := connection.QueryContext(ctx, `SELECT 1 FROM main.sqlite_master WHERE name = 'usage_pending'`, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch err := found.Next(make([]driver.Value, 1)); {
+	case errors.Is(err, io.EOF):
+		return readerViews[len(readerViews)-1:], found.Close()
+	case err != nil:
+		return nil, errors.Join(err, found.Close())
+	}
+	return readerViews, found.Close()
 }
 
 // Interface guards

@@ -170,6 +170,8 @@ func (r readRow) Scan(places ...any) error {
 // transact runs do in a transaction. ctx bounds the wait for other processes that write.
 func (c *writerConnection) transact(ctx context.Context, do func(context.Context) error) error {
 	if _, err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		// Where ctx ended meanwhile, the driver says so also if it has begun.
+		_, _ = c.exec(context.WithoutCancel(ctx), `ROLLBACK`)
 		return err
 	}
 	// The driver watches a context that can end with a goroutine per statement, and

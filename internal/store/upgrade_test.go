@@ -26,6 +26,39 @@ func TestAStoreOfTheFirstVersion(t *testing.T) {
 	})
 }
 
+// A backup of before there were pending records is read as it is.
+func TestABackupOfAnEarlierVersionIsRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "faregate.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations/sqlite"),
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.OpenReadOnly("sqlite:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	storetest.MustVerify(t, s)
+	if _, err := s.Nodes(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Backup(t.Context(), path+".copy"); err != nil {
+		t.Error(err)
+	}
+}
+
 func upgrade(t *testing.T, dialect goose.Dialect, driver, source, address, migrations string) {
 	ctx := t.Context()
 	db, err := sql.Open(driver, source)

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// greatestBatch bounds one transaction, and with it how long others wait for the store.
-	greatestBatch = 512
+	// greatestBatch bounds one transaction, and with it how long others wait for the store
+	// and how much room it needs on a disk that is full.
+	greatestBatch = 128
 	// The pauses between attempts while the store cannot write.
 	firstPause, longestPause = 20 * time.Millisecond, 500 * time.Millisecond
 	// hanging is how many times AskFor a commit takes for the store to count as away. A disk

@@ -107,6 +107,8 @@ type Ledger struct {
 	mu      sync.Mutex
 	tenure  *tenure
 	joining *call // the call for a new lease under way
+	// renewing is the call of those under way that need a renewal before they go on.
+	renewing *call
 
 	waiting    atomic.Int64 // requests that wait for credit
 	yields     yields

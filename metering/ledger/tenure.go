@@ -129,11 +129,33 @@ func (l *Ledger) currentTenure(ctx context.Context) (*tenure, error) {
 		default:
 			// This node was paused, or the store away, for so long that another may
 			// have taken the lease: what is held now might be held in vain.
-			if err := l.renew(ctx, t); err != nil && !errors.Is(err, ErrFenced) {
+			if err := l.renewForAll(ctx, t); err != nil && !errors.Is(err, ErrFenced) {
 				return nil, err
 			}
 		}
 	}
+}
+
+// renewForAll is renew for all who ask at the same time: each with a renewal of its own
+// would keep the others from the store.
+func (l *Ledger) renewForAll(ctx context.Context, t *tenure) error {
+	l.mu.Lock()
+	renewing := l.renewing
+	own := renewing == nil
+	if own {
+		renewing = &call{done: make(chan struct{})}
+		l.renewing = renewing
+	}
+	l.mu.Unlock()
+	if !own {
+		return renewing.wait(ctx)
+	}
+	err := l.renew(context.WithoutCancel(ctx), t) // as in join
+	l.mu.Lock()
+	l.renewing = nil
+	l.mu.Unlock()
+	renewing.end(err)
+	return err
 }
 
 // renew makes the lease last for another term.
