@@ -2,6 +2,7 @@ package usage
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 )
 
@@ -72,5 +73,26 @@ func TestGrowingLeavesNothing(t *testing.T) {
 			t.Fatalf("%q", grown)
 		}
 		kept = grown
+	}
+}
+
+// A Meter's memory is another's once it is released: nothing of the response is in it.
+func TestAReleasedMeterIsAsNew(t *testing.T) { // not beside others, which would get its memory
+	for _, options := range []Options{{Framing: SSE}, {Framing: SSE, StripUsage: true}, {}, {Format: AnthropicMessages, Framing: SSE}, {Format: GeminiGenerate}} {
+		m := NewMeter(options)
+		home := m.home
+		for _, piece := range []string{sse(chatChunk(0, "secret words", ""), chatChunk(0, "secret words", "")), `data: {"choices":[{"index":0,"delta":{"content":"secret`} {
+			m.Feed([]byte(piece))
+		}
+		m.Release()
+		m.Release() // does nothing
+		kept := home.meter.carried[:cap(home.meter.carried)]
+		if len(home.meter.carried) > 0 || len(bytes.Trim(kept, "\x00")) > 0 {
+			t.Errorf("%+v: %q is kept", options, kept)
+		}
+		home.meter.carried = nil
+		if !reflect.DeepEqual(*home, meterMemory{}) {
+			t.Errorf("%+v: %+v is kept", options, *home)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"errors"
+	"sync"
 )
 
 // maxWithheld bounds what is withheld. The last event of a Gemini stream can
@@ -18,6 +19,7 @@ type format interface {
 
 // Meter reads one response. It is not safe for concurrent use.
 type Meter struct {
+	home    *meterMemory // that it is in; nil once it is released
 	options Options
 	format  format
 	chat    *chat // format, when it is that
@@ -79,10 +81,10 @@ func NewMeter(options Options) *Meter {
 	case OpenAIResponses:
 		m.format, m.scanner.root = &responses{openAI: openAI{longCache: options.LongCache}}, responseRoot
 	case OpenAIChat:
-		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
+		m.readChat(options, wanted)
 		m.format, m.scanner.root = m.chat, chatRoot
 	case OpenAICompletions:
-		m.chat = &chat{choices: wanted, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
+		m.readChat(options, wanted)
 		m.format, m.scanner.root = m.chat, completionRoot
 	default:
 		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
@@ -101,17 +103,51 @@ func NewMeter(options Options) *Meter {
 	return m
 }
 
-// newMeter makes that of a stream together with its shortcut, which each event needs.
+// meterMemory is what most responses need, in one piece. It is some KiB, which a request
+// would pay more for to be allocated than to be wiped.
+type meterMemory struct {
+	meter Meter
+	chat  chat
+	paths shortcut // of streams, each of whose events needs it
+}
+
+var meterMemories = sync.Pool{New: func() any { return new(meterMemory) }}
+
 func newMeter(framing Framing) *Meter {
-	if framing != SSE {
-		return &Meter{}
+	home := meterMemories.Get().(*meterMemory)
+	m := &home.meter
+	m.home = home
+	if framing == SSE {
+		m.shortcut = &home.paths
 	}
-	m := &struct {
-		Meter
-		paths shortcut
-	}{}
-	m.shortcut = &m.paths
-	return &m.Meter
+	return m
+}
+
+func (m *Meter) readChat(options Options, wanted choices) {
+	m.chat = &m.home.chat
+	m.chat.choices, m.chat.profile, m.chat.longCache = wanted, options.Profile, options.LongCache
+}
+
+// Release forgets the response, as Forget does, and gives the Meter's memory to another
+// one. Nothing of the Meter may be used any more.
+func (m *Meter) Release() {
+	home := m.home
+	if home == nil {
+		return
+	}
+	carried := m.carried[:0]
+	m.Forget() // overwrites what carried has room for
+	if m.shortcut != nil {
+		home.paths = shortcut{}
+	}
+	if m.chat != nil {
+		home.chat = chat{}
+	}
+	*m = Meter{}
+	if cap(carried) <= smallOutput {
+		m.carried = carried
+	}
+	meterMemories.Put(home)
 }
 
 // Feed reads the next piece of the response and returns the bytes that may go to

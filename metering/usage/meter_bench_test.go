@@ -95,7 +95,7 @@ func BenchmarkSmallDocument(b *testing.B) {
 		if r := m.Report(); !r.Complete {
 			b.Fatalf("%+v", r)
 		}
-		m.Forget()
+		m.Release()
 	}
 }
 
@@ -123,6 +123,6 @@ func BenchmarkChatStream(b *testing.B) {
 		if r := m.Report(); !r.Complete || r.Usage.OutputTotal != 98 {
 			b.Fatalf("%+v", r)
 		}
-		m.Forget()
+		m.Release()
 	}
 }

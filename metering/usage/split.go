@@ -78,6 +78,31 @@ func (s *splitter) next(p []byte) (n int, t token, from, to int) {
 	return s.endLine(p), tokenOther, 0, 0
 }
 
+// usual consumes the rest of an event that is one line of data and a blank one, as nearly
+// all are: n bytes, of which p[from:to] is the data. It is for both tokens at once, and does
+// nothing and returns 0 where the rest is anything else, or is not all of it there.
+func (s *splitter) usual(p []byte) (n, from, to int) {
+	if s.state != splitName || s.length != 0 || s.data || s.afterCR || !bytes.HasPrefix(p, dataPrefix) {
+		return 0, 0, 0
+	}
+	from = len(dataPrefix)
+	to = bytes.IndexByte(p[from:], '\n') + from
+	if n = to + 2; to < from || n > len(p) {
+		return 0, 0, 0
+	}
+	if p[to-1] == '\r' {
+		to--
+		if n++; n > len(p) || p[n-2] != '\r' {
+			return 0, 0, 0
+		}
+	}
+	if p[n-1] != '\n' || bytes.IndexByte(p[from:to], '\r') >= 0 {
+		return 0, 0, 0
+	}
+	s.started, s.value, s.content = true, tokenData, false
+	return n, from, to
+}
+
 // atLine tells whether an event is about to begin with something other than a
 // line feed, which would belong to the line before.
 func (s *splitter) atLine() bool {

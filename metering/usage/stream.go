@@ -26,27 +26,38 @@ func (m *Meter) feedStream(p []byte) []byte {
 		from = 0
 	}
 	released := false
+	withholdFinal := func(i int) {
+		switch {
+		case from >= 0 || !m.outcome.final:
+		case eventAt >= 0:
+			from = eventAt
+		case m.oversized: // its beginning is with the client
+			from = i
+		default:
+			from, heldToo = 0, true
+		}
+	}
 	for i := 0; i < len(p); {
 		n, token, start, end := 0, tokenOther, 0, 0
-		if m.atBare(p[i]) {
+		if !m.bare {
+			n, start, end = m.split.usual(p[i:])
+		}
+		switch {
+		case n > 0:
+			m.readToken(tokenData, p[i+start:i+end])
+			withholdFinal(i)
+			token = tokenEnd
+			m.readToken(token, nil)
+		case m.atBare(p[i]):
 			n = m.readBare(p[i:])
-		} else {
+		default:
 			n, token, start, end = m.split.next(p[i:])
 			m.readToken(token, p[i+start:i+end])
 		}
 		if token == tokenEnd && m.reopened {
 			from, heldToo, released = -1, false, true
 		}
-		if from < 0 && m.outcome.final {
-			switch {
-			case eventAt >= 0:
-				from = eventAt
-			case m.oversized: // its beginning is with the client
-				from = i
-			default:
-				from, heldToo = 0, true
-			}
-		}
+		withholdFinal(i)
 		i += n
 		if m.betweenEvents() {
 			eventAt, m.oversized = i, false

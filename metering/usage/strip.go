@@ -25,6 +25,15 @@ func (m *Meter) feedStripped(p []byte) []byte {
 			i++
 			continue
 		}
+		if len(m.event) == 0 && !m.carries && !m.oversized && !m.bare {
+			if n, start, end := m.usualEvent(p[i:]); n > 0 {
+				m.event, m.scanner.base = p[i:i+n], start
+				m.readToken(tokenData, p[i+start:i+end])
+				m.readStripped(tokenEnd, nil)
+				i += n
+				continue
+			}
+		}
 		if m.atBare(p[i]) {
 			n := m.readBare(p[i:])
 			m.extendEvent(p[i : i+n])
@@ -46,6 +55,14 @@ func (m *Meter) feedStripped(p []byte) []byte {
 	}
 	m.carryEvent()
 	return m.passed()
+}
+
+// usualEvent is the splitter's usual, but for events that are too large to be edited.
+func (m *Meter) usualEvent(p []byte) (n, from, to int) {
+	if len(p) > maxStripped {
+		return 0, 0, 0
+	}
+	return m.split.usual(p)
 }
 
 // extendEvent adds the next bytes of what is fed to the event, which lies there too unless
