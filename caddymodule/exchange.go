@@ -49,6 +49,8 @@ type Exchange struct {
 	// wanted is the worst case that the hold was placed for, and granted what of it the
 	// hold covers.
 	wanted, granted allowance
+	// wantedOf is what of an attempt wanted depends on.
+	wantedOf upstream.Limits
 	// response is what the transport returned, to be closed whatever happens.
 	response *responseBody
 	// seen is what the meter had read of an answer that was given up; nil if there was none.

@@ -44,16 +44,19 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 			ex.plan.LeaveOut(attempt)
 			continue
 		}
-		least, err := wanted.lowered(rates, ex.leastCap(wanted))
-		if err != nil {
-			return nil, err
-		}
-		if short != nil && least.amount >= short.least {
-			ex.plan.LeaveOut(attempt)
-			continue // no cheaper than what was refused
+		if short != nil {
+			least, err := wanted.lowered(rates, ex.leastCap(wanted))
+			if err != nil {
+				return nil, err
+			}
+			if least.amount >= short.least {
+				ex.plan.LeaveOut(attempt)
+				continue // no cheaper than what was refused
+			}
 		}
 		began := ex.app.now()
-		hold, err := ex.placeFor(rates, wanted, least, patient)
+		ex.wantedOf = attempt.Limits
+		hold, err := ex.placeFor(rates, wanted, patient)
 		refused, ok := errors.AsType[*shortageError](err)
 		if !ok {
 			return hold, err
@@ -65,15 +68,19 @@ func (ex *Exchange) place(rates *price.Rates) (*ledger.Hold, error) {
 	return nil, refusal
 }
 
-// placeFor holds for what is wanted, or for less, but not for less than least. It does
+// placeFor holds for what is wanted, or for less, but not for less than the least. It does
 // not wait unless nothing is to be had without.
-func (ex *Exchange) placeFor(rates *price.Rates, wanted, least allowance, patient bool) (*ledger.Hold, error) {
+func (ex *Exchange) placeFor(rates *price.Rates, wanted allowance, patient bool) (*ledger.Hold, error) {
 	request := ledger.Request{AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, Amount: wanted.amount}
 	ex.wanted, ex.granted = wanted, wanted
 	hold, err := ex.runtime.ledger.Place(ex.client, request)
 	refused, ok := errors.AsType[*ledger.InsufficientError](err)
 	if !ok {
 		return hold, err
+	}
+	least, err := wanted.lowered(rates, ex.leastCap(wanted))
+	if err != nil {
+		return nil, err
 	}
 	if lower, ok := wanted.within(rates, refused.Available, least.outputCap); ok && lower.amount < wanted.amount {
 		ex.granted, request.Amount = lower, lower.amount
@@ -104,6 +111,9 @@ func (ex *Exchange) placeFor(rates *price.Rates, wanted, least allowance, patien
 
 // cover makes the hold suffice for an attempt, and says what the attempt may use.
 func (ex *Exchange) cover(attempt upstream.Attempt) (allowance, error) {
+	if attempt.Limits == ex.wantedOf { // nothing else of it counts in what is wanted
+		return ex.admitted(ex.granted, nil)
+	}
 	rates, hold := ex.settlement.rates, ex.settlement.hold
 	wanted, err := ex.admissible(rates, attempt)
 	if err != nil {
