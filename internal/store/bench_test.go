@@ -73,7 +73,7 @@ func BenchmarkCommit(b *testing.B) {
 		"sqlite":   func(t testing.TB) storetest.Store { return openFile(t, filepath.Join(t.TempDir(), "faregate.db")) },
 		"postgres": openEmptyPostgres,
 	} {
-		for _, size := range []int{1, 64, 512} {
+		for _, size := range []int{1, 5, 7, 8, 64, 512} {
 			b.Run(fmt.Sprintf("%s/records=%d", name, size), func(b *testing.B) {
 				s := open(b)
 				customer := storetest.NewCustomer(b, s, 1_000_000*metering.Dollar)

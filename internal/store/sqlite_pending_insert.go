@@ -9,9 +9,9 @@ import (
 	"github.com/faregate/faregate/metering/ledger"
 )
 
-// pendingTogether is how many plain records one statement writes. What a statement costs
-// beside its values is as much as a third of what a record's values cost.
-const pendingTogether = 8
+// pendingTogether are how many plain records one statement writes, down to one. What a
+// statement costs beside its values is as much as a third of what a record's values cost.
+var pendingTogether = [...]int{16, 8, 4, 2, 1}
 
 // pendingKind is what many records have in common: all of their texts but the ids.
 type pendingKind struct {
@@ -64,10 +64,14 @@ func columnsAre(names ...string) []bool {
 }
 
 var (
-	insertKind      = `INSERT INTO pending_kinds (kind, node, epoch, ` + strings.Join(kindColumns, ", ") + `) VALUES (` + places(len(kindColumns)+3) + `)`
-	insertPending   = insertPendingRecords(make([]bool, len(recordColumns)), 1)
-	insertOnePlain  = insertPendingRecords(isRare, 1)
-	insertManyPlain = insertPendingRecords(isRare, pendingTogether)
+	insertKind    = `INSERT INTO pending_kinds (kind, node, epoch, ` + strings.Join(kindColumns, ", ") + `) VALUES (` + places(len(kindColumns)+3) + `)`
+	insertPending = insertPendingRecords(make([]bool, len(recordColumns)), 1)
+	insertPlain   = func() (statements [len(pendingTogether)]string) {
+		for i, records := range pendingTogether {
+			statements[i] = insertPendingRecords(isRare, records)
+		}
+		return statements
+	}()
 )
 
 func places(count int) string { return strings.Repeat("?, ", count-1) + "?" }
@@ -88,7 +92,11 @@ func insertPendingRecords(without []bool, records int) string {
 // insertPending appends records: plain ones some at a time, those with values in rare
 // columns each by itself.
 func (c *writerConnection) insertPending(ctx context.Context, settlements []*ledger.Settlement) error {
-	var together []any
+	together := c.together[:0]
+	defer func() {
+		clear(together[:cap(together)]) // ids, which nobody needs any more
+		c.together = together
+	}()
 	plain, size := 0, 0
 	for _, settlement := range settlements {
 		kind, err := c.kind(ctx, &settlement.Record)
@@ -109,18 +117,21 @@ func (c *writerConnection) insertPending(ctx context.Context, settlements []*led
 			continue
 		}
 		size = len(together) - before
-		if plain++; plain == pendingTogether {
-			if _, err := c.exec(ctx, insertManyPlain, together...); err != nil {
+		if plain++; plain == pendingTogether[0] {
+			if _, err := c.exec(ctx, insertPlain[0], together...); err != nil {
 				return err
 			}
 			together, plain = together[:0], 0
 		}
 	}
-	for ; plain > 0; plain-- {
-		if _, err := c.exec(ctx, insertOnePlain, together[:size]...); err != nil {
-			return err
+	rest := together
+	for i, records := range pendingTogether {
+		if plain >= records { // once at most, as each is twice the next
+			if _, err := c.exec(ctx, insertPlain[i], rest[:records*size]...); err != nil {
+				return err
+			}
+			rest, plain = rest[records*size:], plain-records
 		}
-		together = together[size:]
 	}
 	return nil
 }
@@ -129,7 +140,8 @@ func (c *writerConnection) insertPending(ctx context.Context, settlements []*led
 // record without the rare ones, which are all zero.
 func pendingValues(values []any, record *metering.Record) (all []any, isPlain bool) {
 	var buffer [64]any
-	own := recordValues(buffer[:0], record)
+	without := withoutKind(*record) // a text is allocated to be a value
+	own := recordValues(buffer[:0], &without)
 	isPlain = true
 	for i, value := range own {
 		isPlain = isPlain && (!isRare[i] || value == any(int64(0)))
@@ -140,6 +152,14 @@ func pendingValues(values []any, record *metering.Record) (all []any, isPlain bo
 		}
 	}
 	return values, isPlain
+}
+
+// withoutKind is the record without what kindOf has.
+func withoutKind(r metering.Record) metering.Record {
+	r.Operation, r.Dialect, r.Provider, r.ModelRequested, r.ModelServed = "", "", "", "", ""
+	r.Attempts, r.HTTPStatus, r.Status, r.Streamed = 0, 0, "", false
+	r.FinishReason, r.ServiceTier, r.Basis, r.PriceVersion = "", "", "", ""
+	return r
 }
 
 // kind returns the number of the record's kind, and writes it where it is new.

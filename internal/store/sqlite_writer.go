@@ -68,6 +68,7 @@ type writerConnection struct {
 	sqliteConnection
 	prepared map[string]preparedStatement
 	values   []driver.NamedValue
+	together []any // of insertPending
 	pending  pending
 }
 
