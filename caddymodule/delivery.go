@@ -31,6 +31,9 @@ type delivery struct {
 	firstByteAt time.Time
 	// failed is atomic, as reverse_proxy also flushes from a timer (streaming.go).
 	failed atomic.Bool
+	// ending tells that nothing follows what is written now, and nothing is waited for until
+	// the handler has ended: then net/http sends it, together with the end of the answer.
+	ending atomic.Bool
 }
 
 func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
@@ -44,6 +47,14 @@ func newDelivery(w http.ResponseWriter, now func() time.Time) *delivery {
 // expectEvents prepares for a stream.
 func (d *delivery) expectEvents(ctx context.Context) {
 	d.events = newEventPath(ctx, d.ResponseWriter, d.now)
+}
+
+// end tells that what is written next is the last of the answer. Where somebody has put a
+// writer of their own between, it is flushed like the rest.
+func (d *delivery) end() {
+	if d.events != nil {
+		d.ending.Store(true)
+	}
 }
 
 func (d *delivery) WriteHeader(status int) {
@@ -94,7 +105,7 @@ func (d *delivery) ReadFrom(source io.Reader) (int64, error) {
 
 // FlushError flushes the connection; a failure is noted like one of Write.
 func (d *delivery) FlushError() error {
-	if d.failed.Load() {
+	if d.failed.Load() || d.ending.Load() {
 		return nil
 	}
 	if err := d.flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {

@@ -86,6 +86,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 			b.pending = b.pending[n:]
 			b.filled = max(b.filled, n)
 			b.passed = true
+			if b.finished && len(b.pending) == 0 && !b.cut && errors.Is(b.ended, io.EOF) {
+				b.exchange.delivery.end() // Close has no end of the provider's to wait for
+			}
 			return n, nil
 		}
 		b.giveEarly()
@@ -307,7 +310,9 @@ func (b *responseBody) drain() {
 		// would catch it, and one request must not end all others.
 		b.settlement.logger.Error("internal error", zap.String("request_id", b.settlement.record.ID), zap.ByteString("stack", debug.Stack()))
 		_ = b.settlement.settle(answer{ending: metering.EndedByClient, httpStatus: b.status, input: b.input})
-		b.meter.Forget()
+		if b.meter != nil { // else it has let go
+			b.meter.Forget()
+		}
 		b.stopTimers()
 		b.cancel()
 		_ = b.source.Close()
@@ -333,7 +338,11 @@ func (b *responseBody) settleLeft() {
 // letGo returns the connection to its pool if the answer has ended, or closes it.
 func (b *responseBody) letGo() {
 	b.awaitRead()
-	defer b.wipe()
+	defer func() {
+		b.wipe()
+		b.meter.Release()
+		b.meter = nil
+	}()
 	if b.ended == nil && b.complete() {
 		// The end of the body mostly arrives with the last event; a connection that
 		// has seen it can be used again.
