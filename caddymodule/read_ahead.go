@@ -156,7 +156,7 @@ func (b *responseBody) failedEarly() *failure {
 // errorClass judges an error in an answer, of which these pieces would go on. Where they
 // quote the key that the provider was shown, it is the key that is wrong, whatever else is said.
 func (b *responseBody) errorClass(pieces ...[]byte) dialect.ProviderErrorClass {
-	secret := []byte(b.call.Attempt.Credential.Secret())
+	secret := []byte(b.call.Credential.Secret())
 	for _, piece := range pieces {
 		if len(secret) > 0 && bytes.Contains(piece, secret) {
 			return dialect.ProviderRefusedCredential
