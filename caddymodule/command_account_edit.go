@@ -17,6 +17,8 @@ type erasedJSON struct {
 	ID        string         `json:"id"`
 	Status    auth.Status    `json:"status"`
 	Forfeited metering.Nanos `json:"forfeited"`
+	// Receivable is what the account owes, which the erasure leaves as it is.
+	Receivable metering.Nanos `json:"receivable,omitzero"`
 }
 
 func (c *commandLine) accountEraseCommand() *cobra.Command {
@@ -28,7 +30,8 @@ func (c *commandLine) accountEraseCommand() *cobra.Command {
 		Short: "Remove for good whose account it is, and revoke its keys",
 		Long: "Removes an account's e-mail address, username, password and the names of its keys for good, and revokes the keys. " +
 			"What it paid and used stays in the ledger, under its id alone. An account that still has credit is refused: " +
-			"refund it before, or let the house have it (--forfeit). Erasing it again changes nothing.",
+			"refund it before, or let the house have it (--forfeit). What it owes after a charge-back stays owed, and can be settled by its id. " +
+			"Erasing it again changes nothing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if note, err = plainText("note", note); err != nil {
@@ -59,8 +62,12 @@ func (c *commandLine) accountEraseCommand() *cobra.Command {
 				case err != nil:
 					return err
 				}
-				found.facts(erasedJSON{holder.ID, auth.StatusErased, forfeited},
-					"id", holder.ID, "status", string(auth.StatusErased), "forfeited", dollars(forfeited))
+				left, err := books.Balance(cmd.Context(), holder.ID)
+				if err != nil {
+					return err
+				}
+				found.facts(erasedJSON{holder.ID, auth.StatusErased, forfeited, left.Owed},
+					"id", holder.ID, "status", string(auth.StatusErased), "forfeited", dollars(forfeited), "owed after a charge-back", someDollars(left.Owed))
 				return nil
 			})
 		},

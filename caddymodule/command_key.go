@@ -202,7 +202,7 @@ func (c *commandLine) newKey(name, expires string, models []string) (*store.Limi
 func (c *commandLine) expiry(text string) (time.Time, error) {
 	life, err := caddy.ParseDuration(text)
 	if err != nil || life < time.Second {
-		return time.Time{}, fmt.Errorf("--expires %q: write how long the key shall work from now on, like 720h or 30d", text)
+		return time.Time{}, fmt.Errorf("--expires %q: write how long the key shall work from now on, like 720h or 30d, and at most 290 years", text)
 	}
 	return c.now().Add(life), nil
 }

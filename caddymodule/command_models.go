@@ -102,6 +102,9 @@ func (c *commandLine) listModels(found *output, app *App, shown func(*upstream.M
 			prices := pricesOf(rates)
 			printed.Prices, printed.PriceVersion = &prices, version
 			input, output = prices.Input.String(), prices.Output.String()
+			if prices.byPiece() {
+				input, output = pricedByPiece, ""
+			}
 		}
 		found.row(printed, model.Name, model.Owner, strings.Join(printed.Dialects, ","), input, output, countOrNothing(model.ContextLength))
 	}

@@ -66,6 +66,12 @@ type classPrices struct {
 	Units map[string]string `json:"units,omitempty"`
 }
 
+// pricedByPiece stands in place of the prices for tokens.
+const pricedByPiece = "by piece"
+
+// byPiece tells whether pieces have prices, and tokens have none.
+func (p *classPrices) byPiece() bool { return len(p.Units) > 0 && p.Input == 0 && p.Output == 0 }
+
 // pricesOf asks the rates what a million tokens of each class cost: what a request
 // would be charged, with the prices that stand in for those not stated.
 func pricesOf(rates *price.Rates) classPrices {
@@ -172,6 +178,9 @@ func (c *commandLine) listPrices(cmd *cobra.Command, book *price.Book, at time.T
 			input, cached, output := "none yet", "", ""
 			if printed.Prices != nil {
 				input, cached, output = printed.Prices.Input.String(), printed.Prices.CacheRead.String(), printed.Prices.Output.String()
+				if printed.Prices.byPiece() {
+					input, cached, output = pricedByPiece, "", ""
+				}
 			}
 			found.row(printed, provider, model.Name, input, cached, output, countOrNothing(model.ContextLength))
 		}
@@ -189,8 +198,8 @@ func countOrNothing(n int64) string {
 func (c *commandLine) explainPrice(cmd *cobra.Command, book *price.Book, name string, at time.Time, asked *askedUsage) error {
 	models := modelsNamed(book, name)
 	if len(models) == 0 {
-		return fmt.Errorf("--model: the price book has no model %q: caddy faregate prices lists all; "+
-			"a price line in the configuration gives a model its price", name)
+		return fmt.Errorf("--model: the price book has no model %q: caddy faregate prices lists all. Names and prices "+
+			"of the configuration's own model blocks are none of the price book: caddy faregate models shows them", name)
 	}
 	found := c.output(cmd)
 	for _, model := range models {

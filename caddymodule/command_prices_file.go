@@ -26,8 +26,8 @@ func (c *commandLine) pricesCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a price file of your own; fail if it has mistakes",
-		Long: "Checks a price file as the configuration would use it, laid over the price book inside this program. Each mistake is shown with its line, " +
-			"its place and what to do.",
+		Long: "Checks a price file as the configuration would use it, laid over the price book inside this program. Mistakes are shown with their lines, " +
+			"their places and what to do; what cannot be read at all comes first, and hides others.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])

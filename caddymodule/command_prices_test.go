@@ -56,6 +56,15 @@ func TestPricesCommand(t *testing.T) {
 
 	term.fails([]string{`no model "gpt-0"`, "faregate prices"}, "prices", "--model", "gpt-0")
 	term.fails([]string{"--at", "2026-11-23"}, "prices", "--at", "soon")
+	term.fails([]string{"--kind", "images", "milliseconds"}, "prices", "--model", "dall-e-3", "--kind", "pictures=hd")
+	for _, line := range lines {
+		if fields := strings.Fields(line); strings.Contains(line, " dall-e-3 ") && strings.Join(fields[2:], " ") != "by piece" {
+			t.Errorf("a model that is priced by the piece: %q", line)
+		}
+	}
+	if text := term.must("prices", "--model", "gpt-5.4", "--output", "999999999999999"); !strings.Contains(text, "more than can be booked") {
+		t.Errorf("an absurd sum: %s", text)
+	}
 	term.fails([]string{"too much"}, "prices", "list")
 }
 

@@ -74,7 +74,11 @@ func (a *askedUsage) read(cmd *cobra.Command) error {
 		name, kind, _ := strings.Cut(text, "=")
 		i := slices.IndexFunc(price.Units(), func(unit price.Unit) bool { return unit.String() == name })
 		if i < 0 || kind == "" {
-			return fmt.Errorf("--kind %q: write a unit and its kind, like images=hd-1024x1792", text)
+			var units []string
+			for _, unit := range price.Units() {
+				units = append(units, unit.String())
+			}
+			return fmt.Errorf("--kind %q: write a unit and its kind, like images=hd-1024x1792; the units are %s", text, strings.Join(units, ", "))
 		}
 		a.conditions.Kinds[i] = kind
 	}

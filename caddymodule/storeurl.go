@@ -11,7 +11,7 @@ import (
 
 // The mistakes in where the books are kept.
 var (
-	errStoreAddress = errors.New("not a place for the books: write sqlite, sqlite:/path/to/file.db, or postgres {env.DATABASE_URL}")
+	errStoreAddress = errors.New("not a place for the books: write sqlite, sqlite:/path/to/file.db, or postgres:{env.DATABASE_URL}")
 	errPostgresURL  = errors.New("a PostgreSQL database is named by its address, like postgres://user@host/database")
 	errStoreInClear = errors.New("the database's password must not be written in clear, as it would land in Caddy's autosave and in GET /config/: " +
 		"write postgres {env.DATABASE_URL} or postgres {file./path}, and put the address there")

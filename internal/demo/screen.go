@@ -104,7 +104,7 @@ Serving. Ctrl-C stops it; the data stays in {{.Dir}}, and removing that begins a
 func showHowTo(screen io.Writer, s *server, c *customer, models modelNames, o options) error {
 	prefix := "" // the demo Caddyfile knows the default directory
 	if o.dir != ".demo" {
-		prefix = "FAREGATE_DEMO_DIR=" + o.dir + " "
+		prefix = "FAREGATE_DEMO_DIR='" + o.dir + "' "
 	}
 	return howTo.Execute(screen, map[string]any{
 		"Address": s.address, "Created": c.created, "Secret": c.secret, "KeyPath": c.keyPath,

@@ -156,6 +156,12 @@ func TestModelLists(t *testing.T) {
 		if got := w.Body.String(); got != want || w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%v: %s", d, got)
 		}
+		if d == Google {
+			w = httptest.NewRecorder()
+			if WriteModels(w, d, []ModelInfo{{ID: "gemini-embedding-001"}}); !strings.Contains(w.Body.String(), `["embedContent","batchEmbedContents","countTokens"]`) {
+				t.Errorf("one that embeds: %s", w.Body)
+			}
+		}
 		w = httptest.NewRecorder()
 		if WriteModels(w, d, nil); !json.Valid(w.Body.Bytes()) || !strings.Contains(w.Body.String(), ":[]") {
 			t.Errorf("%v, empty: %s", d, w.Body)

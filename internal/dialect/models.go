@@ -3,6 +3,7 @@ package dialect
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -125,6 +126,10 @@ func appendGoogleModel(to []byte, model ModelInfo) []byte {
 	to = appendString(to, displayName(model))
 	to = appendLimit(to, `,"inputTokenLimit":`, model.ContextLength)
 	to = appendLimit(to, `,"outputTokenLimit":`, model.OutputLimit)
+	// Models do not say what they are for, and Google's own that embed say it in their names.
+	if strings.Contains(model.ID, "embedding") {
+		return append(to, `,"supportedGenerationMethods":["embedContent","batchEmbedContents","countTokens"]}`...)
+	}
 	return append(to, `,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"]}`...)
 }
 

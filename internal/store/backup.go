@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -27,6 +28,9 @@ func (*postgres) backup(context.Context, string) error { return ErrNoBackup }
 func (f *sqliteFile) backup(ctx context.Context, path string) (err error) {
 	// Made first, as SQLite would let everybody read it.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: name a new file, as no backup is written over another one", err)
+	}
 	if err != nil {
 		return err
 	}

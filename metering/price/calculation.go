@@ -2,6 +2,7 @@ package price
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 
@@ -210,6 +211,9 @@ func (c Calculation) Steps() []string {
 	}
 	for _, unknown := range c.Unknown {
 		lines = append(lines, "no price is known for "+unknown+": the standard price stands, or the dearest kind's")
+	}
+	if c.Cost == math.MaxInt64 {
+		return append(lines, fmt.Sprintf("together $%s, which is more than can be booked: $%s at most", c.Exact, c.Cost))
 	}
 	return append(lines, fmt.Sprintf("together $%s, rounded up to a nano-dollar: $%s", c.Exact, c.Cost))
 }
