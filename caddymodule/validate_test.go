@@ -91,7 +91,7 @@ func TestProvisionMistakes(t *testing.T) {
 	const noProvider = "no provider is usable: set the environment variable of at least one provider's key, or add a provider to the faregate global option"
 	const inClear = "the database's password must not be written in clear, as it would land in Caddy's autosave and in GET /config/: " +
 		"write postgres {env.DATABASE_URL} or postgres {file./path}, and put the address there"
-	const noStore = "store: not a place for the books: write sqlite, sqlite:/path/to/file.db, or postgres {env.DATABASE_URL}"
+	const noStore = "store: not a place for the books: write sqlite, sqlite:/path/to/file.db, or postgres:{env.DATABASE_URL}"
 	for _, mistake := range []mistake{
 		{"no provider", "store sqlite", noProvider},
 		{"every key unset", "provider openai {env.FAREGATE_TEST_UNSET} {env.FAREGATE_TEST_EMPTY}\nprovider xai {env.FAREGATE_TEST_UNSET}", noProvider},
