@@ -130,10 +130,10 @@ func (m *Meter) passAfter(released bool, pass []byte) []byte {
 
 // releaseEarlier passes what is withheld of the events before the last.
 func (m *Meter) releaseEarlier() []byte {
-	earlier := m.withheld[:m.lastWithheld]
-	m.emptyOutput(len(earlier))
-	m.out = add(m.out, earlier)
-	m.withheld = m.withheld[:copy(m.withheld, m.withheld[m.lastWithheld:])]
+	last := min(m.lastWithheld, len(m.withheld)) // the rest may have been too much to keep
+	m.emptyOutput(last)
+	m.out = add(m.out, m.withheld[:last])
+	m.withheld = m.withheld[:copy(m.withheld, m.withheld[last:])]
 	m.lastWithheld = 0
 	return m.out
 }

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -93,5 +94,20 @@ func TestAnErrorThatSaysNothingIsNone(t *testing.T) {
 		if _, _, report := run(Options{}, []byte(`{"error":`+said+`}`), whole); !report.Failed {
 			t.Errorf("%s is no error", said)
 		}
+	}
+}
+
+// What was dropped of what is withheld is not looked for when the end is taken back.
+func TestTheEndIsTakenBackAfterTooMuch(t *testing.T) {
+	t.Parallel()
+	m := NewMeter(Options{Framing: SSE})
+	next := chatChunk(0, "b", "stop")
+	for _, piece := range []string{
+		sse(chatChunk(0, "a", "stop")), "data: ", strings.Repeat("x", maxWithheld), "\n\ndata: " + next[:10], next[10:] + "\n\n",
+	} {
+		m.Feed([]byte(piece))
+	}
+	if !errors.Is(m.Err(), ErrTooLarge) {
+		t.Errorf("%v", m.Err())
 	}
 }
