@@ -82,7 +82,7 @@ func ClassifyProviderError(d Dialect, status int, body []byte) ProviderErrorClas
 			return ProviderQuota
 		case said.refused(d):
 			return ProviderRefusedCredential
-		case said.code == "model_not_found":
+		case said.lacksModel():
 			return ProviderModelNotFound
 		}
 	}

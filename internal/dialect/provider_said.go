@@ -96,7 +96,8 @@ func (e providerError) quota() bool {
 	return e.code == "insufficient_quota" || e.kind == "insufficient_quota" || // OpenAI, under 429
 		e.code == "billing_hard_limit_reached" || // OpenAI, under 400
 		e.kind == "billing_error" || // Anthropic, under 402
-		e.message.begins("Your credit balance is too low") // Anthropic, an invalid_request_error under 400
+		// Anthropic, an invalid_request_error under 400: no credit, or a limit of the account's own.
+		e.message.begins("Your credit balance is too low") || e.message.begins("You have reached your specified API usage limits")
 }
 
 // refused tells whether a 400 is about the gateway's own key or account.
@@ -105,7 +106,15 @@ func (e providerError) refused(d Dialect) bool {
 		// FAILED_PRECONDITION: region or billing, ai.google.dev/gemini-api/docs/troubleshooting.
 		return e.status == "FAILED_PRECONDITION" || slices.Contains(e.reasons, "API_KEY_INVALID")
 	}
-	return e.code == "invalid_api_key" || e.message.begins("Incorrect API key provided") // xAI, under 400
+	return e.code == "invalid_api_key" || e.message.begins("Incorrect API key provided") || // xAI, under 400
+		e.code == "organization_restricted" || // Groq
+		e.message.begins("This organization has been disabled") // Anthropic
+}
+
+// lacksModel tells whether a 400 says that the gateway's account may not use the model, or
+// not in this way: OpenAI streams some models only to organizations that it has verified.
+func (e providerError) lacksModel() bool {
+	return e.code == "model_not_found" || e.message.begins("Your organization must be verified")
 }
 
 // RetryAfterBody says when a provider wants to be asked again, as the body of its
