@@ -163,8 +163,9 @@ check() {
 	# Before the tests, as a first build takes minutes; with the flags of internal/e2e/binary_test.go.
 	say "the official SDKs for Go"
 	go build -C internal/e2e/goclients -buildvcs=false -gcflags='github.com/openai/...=-N -l' -gcflags='github.com/anthropics/...=-N -l' -o "$PWD/.build/goclients" .
-	say "what a request allocates, without the race detector"
+	say "without the race detector: what a request allocates, and that simulated nodes do the same twice"
 	go test -run '^TestAllocationsOfARequest$' ./internal/bench
+	go test ./metering/ledger/simulation
 	say "go test -race ./..."
 	go test -race -timeout 20m ./... # some packages are long on a slow disk, as a store syncs
 }

@@ -48,8 +48,9 @@ type App struct {
 	// a database. Another name counts from the next start of the process on.
 	Node string `json:"node,omitempty"`
 
-	// How long usage records are kept, in whole days; 0 keeps them for ever. What
-	// accounts paid stays in the books as sums of each day. Default: 400 days.
+	// How long usage records and the transfers that belong to them are kept, in whole
+	// days; 0 keeps them for ever. What accounts paid stays in the books as sums of each
+	// day. Default: 400 days.
 	Retention *caddy.Duration `json:"retention,omitempty"`
 
 	// Where requests go, in order of preference for a model that several serve.
@@ -102,7 +103,8 @@ type App struct {
 	Prices string `json:"prices,omitempty"`
 
 	// How much memory the bodies of all requests under way may take, in bytes; more
-	// are refused with 503. Default: 1 GiB.
+	// are refused with 503. It must be at least twice the longest max_body of any site.
+	// Default: 1 GiB.
 	BodyMemory int64 `json:"body_memory,omitempty"`
 
 	// By how many bytes the heap may at least grow until its garbage is collected; 0

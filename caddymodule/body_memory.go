@@ -25,7 +25,7 @@ type bodyMemory struct{ used atomic.Int64 }
 // bodiesMemory is the process's.
 var bodiesMemory = new(bodyMemory)
 
-// share is what one request body takes of it. It belongs to one goroutine until it is
+// bodyShare is what one request body takes of it. It belongs to one goroutine until it is
 // given back.
 type bodyShare struct {
 	memory *bodyMemory

@@ -130,8 +130,8 @@ func (c *commandLine) requestCommand() *cobra.Command {
 			return c.readStore(cmd, func(books *store.Store, found *output) error {
 				record, err := books.Record(cmd.Context(), id.String())
 				if errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("there is no record of request %s: one that still runs has none yet, and one has none that was refused for its key or account, "+
-						"asked for no model's answer (a list of models, an unknown address), was under way when the server crashed, or is older than records are kept: %w", id, err)
+					return fmt.Errorf("there is no record of request %s: one that still runs has none yet, and one has none that was refused for its key, address or account, "+
+						"asked for no model's answer (a list of models, a count of tokens, an unknown address), was under way when the server crashed, or is older than records are kept: %w", id, err)
 				}
 				if err != nil {
 					return err

@@ -16,7 +16,7 @@ const (
 	defaultAnomaly = 10 * metering.Dollar
 )
 
-// watching reads BalanceLow and SpendAnomaly.
+// watchingFor reads BalanceLow and SpendAnomaly.
 func (a *App) watchingFor() (watching, error) {
 	w := watching{anomaly: defaultAnomaly}
 	var err error

@@ -300,15 +300,16 @@ func TestRule3OutputWithoutUsageIsCountedUpToTheHold(t *testing.T) {
 
 func TestRule4EmptyAnswersCostNothingSoManyTimes(t *testing.T) {
 	eachRule(t, gatewayOptions{}, func(t *testing.T, g *ruledGateway) {
-		hour := time.Now().Unix() / 3600
-		for range emptyAnswersPerHour {
+		for hour := int64(-1); hour != time.Now().Unix()/3600; { // once, or again if one ends meanwhile
+			hour = time.Now().Unix() / 3600
+			_, g.secret = g.createKey(nil, time.Time{})
+			for range emptyAnswersPerHour {
+				g.answers(g.r.answer("", ""))
+				g.charged("empty", metering.BasisWaived, 0)
+			}
 			g.answers(g.r.answer("", ""))
-			g.charged("empty", metering.BasisWaived, 0)
-		}
-		g.answers(g.r.answer("", ""))
-		g.callWith(g.r.path, g.r.request, g.r.header(g.secret))
-		if g.calls++; time.Now().Unix()/3600 != hour {
-			t.Skip("the hour has ended meanwhile")
+			g.callWith(g.r.path, g.r.request, g.r.header(g.secret))
+			g.calls++
 		}
 		if record := g.records(g.calls)[g.calls-1]; record.Basis != metering.BasisEstimated || record.Cost <= 0 || record.Usage.OutputTotal != 0 {
 			t.Errorf("one too many: %s, %s", record.Basis, record.Cost)

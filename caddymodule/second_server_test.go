@@ -29,6 +29,7 @@ func TestASecondServerOnAFileIsRefused(t *testing.T) {
 	}
 	command := exec.CommandContext(testContext(t), os.Args[0], "run", "--config", file, "--adapter", "caddyfile")
 	command.Env = append(os.Environ(), serverProcess+"=1", "XDG_DATA_HOME="+second.directory, "XDG_CONFIG_HOME="+second.directory)
+	command.Stdin = endless(t)
 	output, err := command.CombinedOutput()
 	// What goes where is Caddy's own matter: an error of the start is in its log.
 	log, _ := os.ReadFile(second.logFile)
@@ -40,6 +41,7 @@ func TestASecondServerOnAFileIsRefused(t *testing.T) {
 	}
 	command = exec.CommandContext(testContext(t), os.Args[0], "faregate", "key", "create", "--account", "rider", "--name", "x", "--store", g.address)
 	command.Env = append(os.Environ(), serverProcess+"=1")
+	command.Stdin = endless(t)
 	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "sk-fg-") {
 		t.Errorf("a command: %v\n%s", err, output)
 	}

@@ -4,6 +4,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +22,11 @@ const serverProcess = "FAREGATE_TEST_SERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(serverProcess) != "" {
+		// The tests hold the other end: no server outlives them, however they end.
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(1)
+		}()
 		caddycmd.Main()
 		return
 	}
@@ -29,12 +35,27 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// endless is a standard input for a server: it ends with the test, or with its process.
+func endless(t *testing.T) *os.File {
+	t.Helper()
+	input, held, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = held.Close()
+		_ = input.Close()
+	})
+	return input
+}
+
 // server is a gateway in a process of its own, which can be killed.
 type server struct {
 	g       *gateway
 	command *exec.Cmd
 	output  bytes.Buffer
-	ended   chan error
+	err     error         // how it ended
+	ended   chan struct{} // closed then
 }
 
 // serve starts the gateway as `caddy run` and waits until it listens.
@@ -44,14 +65,21 @@ func (g *gateway) serve() *server {
 	if err := os.WriteFile(file, []byte(g.config), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
-	s := &server{g: g, command: exec.Command(os.Args[0], "run", "--config", file, "--adapter", "caddyfile"), ended: make(chan error, 1)}
+	s := &server{g: g, command: exec.Command(os.Args[0], "run", "--config", file, "--adapter", "caddyfile"), ended: make(chan struct{})}
 	s.command.Env = append(os.Environ(), serverProcess+"=1", "XDG_DATA_HOME="+g.directory, "XDG_CONFIG_HOME="+g.directory)
 	s.command.Stdout, s.command.Stderr = &s.output, &s.output
+	s.command.Stdin = endless(g.t)
 	if err := s.command.Start(); err != nil {
 		g.t.Fatal(err)
 	}
-	go func() { s.ended <- s.command.Wait() }()
-	g.t.Cleanup(func() { _ = s.command.Process.Kill() })
+	go func() {
+		s.err = s.command.Wait()
+		close(s.ended)
+	}()
+	g.t.Cleanup(func() {
+		_ = s.command.Process.Kill()
+		<-s.ended // it writes into the directory until then
+	})
 	address := strings.TrimPrefix(g.url, "http://")
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		connection, err := net.DialTimeout("tcp", address, time.Second)
@@ -60,13 +88,14 @@ func (g *gateway) serve() *server {
 			return s
 		}
 		select {
-		case err := <-s.ended:
-			g.t.Fatalf("the server has ended: %v\n%s", err, &s.output)
+		case <-s.ended:
+			g.t.Fatalf("the server has ended: %v\n%s", s.err, &s.output)
 		default:
 		}
 		if time.Now().After(deadline) {
 			_ = s.command.Process.Kill()
-			g.t.Fatalf("the server does not listen, killed: %v\n%s", <-s.ended, &s.output)
+			<-s.ended
+			g.t.Fatalf("the server does not listen, killed: %v\n%s", s.err, &s.output)
 		}
 	}
 }
@@ -78,9 +107,9 @@ func (s *server) end(signal syscall.Signal) {
 		s.g.t.Fatal(err)
 	}
 	select {
-	case err := <-s.ended:
-		if signal != syscall.SIGKILL && err != nil {
-			s.g.t.Errorf("the server ended with %v\n%s", err, &s.output)
+	case <-s.ended:
+		if signal != syscall.SIGKILL && s.err != nil {
+			s.g.t.Errorf("the server ended with %v\n%s", s.err, &s.output)
 		}
 	case <-time.After(20 * time.Second):
 		s.g.t.Fatalf("the server does not end after %v", signal)

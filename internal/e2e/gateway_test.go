@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,11 +175,20 @@ func (g *gateway) start(address string) {
 	var said bytes.Buffer // read only after the process has ended
 	g.process = exec.Command(g.caddy, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
 	g.process.Dir, g.process.Env, g.process.Stdout, g.process.Stderr = g.dir, g.environment(), &said, &said
-	if err := g.process.Start(); err != nil {
+	endWithTests(g.process)
+	started := make(chan error)
+	g.exited = make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // the system ends it with the thread that started it, too
+		err := g.process.Start()
+		started <- err
+		if err == nil {
+			g.exited <- g.process.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		g.t.Fatal(err)
 	}
-	g.exited = make(chan error, 1)
-	go func() { g.exited <- g.process.Wait() }()
 	g.t.Cleanup(func() { g.stop(&said) })
 	within(g.t, patience, "the gateway listens", func() bool {
 		select {

@@ -159,6 +159,11 @@ func settleManyOnAFullDisk(t *testing.T, crowd int) {
 			t.Fatalf("one on a full disk: %v", err)
 		}
 	}
+	// It is written over from its beginning once 6 MiB of it are used, and before that one
+	// posting may follow. Of all these accounts' records together that would be 4 MiB.
+	if log, err := os.Stat(path + "-wal"); err != nil || log.Size() > 9<<20 {
+		t.Errorf("the log has grown to %d KiB, %v", log.Size()>>10, err)
+	}
 	empty()
 	report := storetest.MustVerify(t, s)
 	if want := metering.Nanos(accounts*1000 - settled); report.Balance != want || report.Records != int64(settled) {

@@ -62,11 +62,12 @@
 //
 // A cool-down is of a key for one model (rate limits, overload, errors, time-outs),
 // of a key (401, 402, no credit), or of a provider's address (no connection). It
-// lasts as long as the provider says, else from a second up to minutes, longer each
-// time. When it is over, one request tries; the others follow when that one was
+// lasts as long as the provider says, within bounds, else from a second up to minutes,
+// longer each time. When it is over, one request tries; the others follow when that one was
 // answered, and at a growing share. Failures are counted only of requests that began
 // after the last cool-down, so that a hundred that fail together are one failure.
-// A single error in many answers begins none: three in a row do.
+// One refusal, rate limit, time-out or failed connection begins a cool-down; of other
+// errors three in a row do, or one that says how long to wait.
 //
 // Where everybody is left alone, and the provider has not said for how long, requests
 // still try the one who will be asked next: of errors until they have lasted for about

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/faregate/faregate/auth"
+	"github.com/faregate/faregate/internal/freeaddress"
 	"github.com/faregate/faregate/internal/simulator"
 	"github.com/faregate/faregate/internal/store"
 	"github.com/faregate/faregate/metering"
@@ -255,13 +255,11 @@ func (g *gateway) deadline() context.Context {
 
 func freeAddresses(t *testing.T) (first, second string) {
 	t.Helper()
-	one, err := net.Listen("tcp", "127.0.0.1:0")
+	first, err := freeaddress.Find()
 	must(t, err)
-	other, err := net.Listen("tcp", "127.0.0.1:0")
+	second, err = freeaddress.Find()
 	must(t, err)
-	must(t, one.Close())
-	must(t, other.Close())
-	return one.Addr().String(), other.Addr().String()
+	return first, second
 }
 
 func must(t *testing.T, err error) {

@@ -3,6 +3,7 @@
 package attacks
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -162,6 +163,14 @@ func TestClientsThatReadNothing(t *testing.T) {
 	answer := strings.Repeat("word ", 100_000)
 	g.provider.Add(simulator.Step{Model: "gpt-4.1", Times: simulator.Always, Response: simulator.Response{Answer: &simulator.Answer{Text: answer, OneEvent: true}}})
 	body := strings.Replace(fmt.Sprintf(chat, `"stream":true,`, "hello"), "gpt-4.1-mini", "gpt-4.1", 1)
+	asked := func() (calls int) {
+		for _, request := range g.provider.Requests() {
+			if bytes.Contains(request.Body, []byte(`"gpt-4.1"`)) {
+				calls++
+			}
+		}
+		return calls
+	}
 	g.during(func(stop <-chan struct{}) {
 		for i := range count {
 			connection := g.dialFrom(i)
@@ -171,6 +180,12 @@ func TestClientsThatReadNothing(t *testing.T) {
 			defer connection.Close()
 			_ = connection.(*net.TCPConn).SetReadBuffer(4 << 10) // the less it takes, the better for the test
 			fmt.Fprintf(connection, "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", g.plain, g.secret, len(body), body)
+		}
+		for deadline := time.Now().Add(patience); asked() < count/2 && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if calls := asked(); calls < count/2 {
+			t.Errorf("the provider was asked by %d of %d clients", calls, count)
 		}
 		<-stop
 	})

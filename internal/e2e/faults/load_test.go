@@ -59,7 +59,7 @@ func (l *load) wait() []*call {
 	return l.calls
 }
 
-// completed counts the calls so far whose end was seen.
+// count is how many calls have begun.
 func (l *load) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
