@@ -97,6 +97,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		t.logFailure(ex, call.Attempt, failed)
 		tries.failed(failed)
+		ex.sent = false // a client that leaves before the next one has it owes nothing for this one
 		if !failed.retryable {
 			return tries.none(upstream.ErrExhausted)
 		}

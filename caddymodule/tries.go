@@ -38,7 +38,7 @@ func (t *tries) uncovered(attempt upstream.Attempt, err error) (*http.Response, 
 	ex := t.exchange
 	switch {
 	case ex.clientLeft():
-		return nil, context.Canceled
+		return t.left()
 	case errors.As(err, &t.short), errors.Is(err, errUnboundedInput):
 		ex.plan.LeaveOut(attempt)
 		return nil, nil
@@ -51,7 +51,7 @@ func (t *tries) uncovered(attempt upstream.Attempt, err error) (*http.Response, 
 func (t *tries) none(err error) (*http.Response, error) {
 	ex := t.exchange
 	if ex.clientLeft() {
-		return nil, context.Canceled
+		return t.left()
 	}
 	if t.worst != nil {
 		ex.providerStatus = t.worst.status
@@ -71,6 +71,15 @@ func (t *tries) none(err error) (*http.Response, error) {
 	}
 	// What the hold was placed for is one of the attempts.
 	return t.refuse(dialect.NewError(dialect.CodeInternal))
+}
+
+// left ends the attempts as nobody waits for an answer. What a provider has refused costs
+// nothing, and its status is recorded.
+func (t *tries) left() (*http.Response, error) {
+	if t.worst != nil && t.worst.status >= http.StatusBadRequest {
+		t.exchange.providerStatus = t.worst.status
+	}
+	return nil, context.Canceled
 }
 
 func (t *tries) refuse(problem *dialect.Error) (*http.Response, error) {
