@@ -412,3 +412,20 @@ func TestRule8AStopChargesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Counting tokens is free, and takes nothing of what is waived.
+func TestRule4IsNotUsedUpByFreeCalls(t *testing.T) {
+	g := startGateway(t, gatewayOptions{})
+	for range emptyAnswersPerHour + 1 {
+		got := g.callWith("/v1/messages/count_tokens", `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"hello"}]}`, messagesJSON.header(g.secret))
+		if got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	g.provider.Add(simulator.Step{Response: simulator.Response{Answer: &simulator.Answer{Silent: true, NoUsage: true}}})
+	g.call(chatJSON.path, chatJSON.body)
+	records := g.records(emptyAnswersPerHour + 2)
+	if last := records[len(records)-1]; last.Basis != metering.BasisWaived || last.Operation == "count_tokens" {
+		t.Errorf("an empty answer of %s: %s, %s", last.Operation, last.Basis, last.Cost)
+	}
+}

@@ -180,7 +180,8 @@ func (s *settlement) fill(a answer) costing {
 		Reported: report.Reported && report.Doubt != usage.DoubtAbsurd, Usage: report.Usage, Provisional: report.Provisional, Content: report.Content,
 		Estimate: func() usage.Usage { return s.estimate(&a) },
 	}
-	emptyEnd := a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
+	// Free calls have no usage either, and take nothing of what keys may have waived.
+	emptyEnd := !s.free && a.ending == metering.EndedComplete && !report.Reported && !report.Content && !report.Failed && a.httpStatus < 400
 	outcome.EmptyAllowed = emptyEnd && s.runtime.emptyAnswers.allow(record.KeyID, s.now())
 	verdict := metering.Judge(outcome)
 	if s.free && verdict.Basis != metering.BasisInterrupted {
