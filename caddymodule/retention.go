@@ -110,7 +110,8 @@ func (p *purger) purge(ctx context.Context) {
 	}
 	before := p.now().Add(-keep)
 	total := 0
-	for {
+	// A configuration that comes meanwhile may keep what this one does not.
+	for now := keep; now != 0 && now <= keep; now = p.retention() {
 		deleted, err := p.records.Purge(ctx, before, purgeBatch)
 		total += deleted
 		if err != nil && ctx.Err() == nil {

@@ -114,6 +114,32 @@ func (f *failingPurge) Purge(context.Context, time.Time, int) (int, error) {
 	return 0, errors.New("out of reach")
 }
 
+// endlessPurge always finds something to delete.
+type endlessPurge struct{ times int }
+
+func (e *endlessPurge) Purge(context.Context, time.Time, int) (int, error) {
+	e.times++
+	return purgeBatch, nil
+}
+
+// A configuration that keeps records for longer saves those that are not deleted yet.
+func TestAPurgeEndsWhereRecordsAreToStay(t *testing.T) {
+	for name, next := range map[string]time.Duration{"for ever": 0, "longer": 60 * leastRetention} {
+		synctest.Test(t, func(t *testing.T) {
+			keep, records := []time.Duration{30 * leastRetention, 30 * leastRetention, next}, new(endlessPurge)
+			purging := purger{records: records, now: time.Now, logger: zap.NewNop, retention: func() time.Duration {
+				first := keep[0]
+				keep = keep[1:]
+				return first
+			}}
+			purging.purge(t.Context())
+			if records.times != 2 {
+				t.Errorf("%s: records were deleted %d times", name, records.times)
+			}
+		})
+	}
+}
+
 func TestPurgingGoesOnAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logged := observer.New(zapcore.WarnLevel)
