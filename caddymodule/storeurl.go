@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/faregate/faregate/internal/store"
 )
 
 // The mistakes in where the books are kept.
@@ -59,13 +61,12 @@ func resolveStoreURL(configured string) (string, error) {
 	if strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") || path == ":memory:" || strings.ContainsAny(path, "?\x00") {
 		return "", fmt.Errorf("store: %w", errStoreAddress)
 	}
-	// Absolute, so that one file has one address whoever names it: the server keeps
-	// one runtime per address.
-	absolute, err := filepath.Abs(path)
+	// One file has one address whoever names it: the server keeps one runtime per address.
+	path, err = store.RealPath(path)
 	if err != nil {
 		return "", fmt.Errorf("store: %w", err)
 	}
-	return "sqlite:" + absolute, nil
+	return "sqlite:" + path, nil
 }
 
 // checkStoreSecret refuses a configured address that holds a password itself.

@@ -41,9 +41,9 @@ func openSQLite(path string) (*sqliteFile, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return nil, ErrURL
 	}
-	path, err := filepath.Abs(path)
+	path, err := RealPath(path)
 	if err != nil {
-		return nil, fmt.Errorf("find the store's file: %w", err)
+		return nil, err
 	}
 	return openSQLiteFor(path, writing, reading)
 }

@@ -17,6 +17,22 @@ var serverLocks = struct {
 	byPath map[string]*serverLock
 }{byPath: make(map[string]*serverLock)}
 
+// RealPath is the one name of a file, or of where it is to be: absolute and without symbolic
+// links.
+func RealPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the store's file: %w", err)
+	}
+	if directory, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(directory, filepath.Base(path))
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	return path, nil
+}
+
 type serverLock struct {
 	file  *flock.Flock
 	users int
@@ -30,12 +46,11 @@ func (f *sqliteFile) lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the store's directory: %w", permitted(path, err))
 	}
-	// The same file by another name is the same store.
-	if directory, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(directory, filepath.Base(path))
-	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	// The same file by another name is the same store, also if its directory was not there
+	// when it was opened.
+	path, err = RealPath(path)
+	if err != nil {
+		return nil, err
 	}
 	serverLocks.Lock()
 	defer serverLocks.Unlock()

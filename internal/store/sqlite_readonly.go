@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,9 +16,9 @@ func openSQLiteReadOnly(path string) (*sqliteFile, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return nil, ErrURL
 	}
-	path, err := filepath.Abs(path)
+	path, err := RealPath(path)
 	if err != nil {
-		return nil, fmt.Errorf("find the store's file: %w", err)
+		return nil, err
 	}
 	f, err := openSQLiteFor(path, readingOnly, readingOnly)
 	if err != nil {
