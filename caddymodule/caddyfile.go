@@ -20,6 +20,7 @@ func init() {
 	caddy.RegisterModule(BatchWriter{})
 	httpcaddyfile.RegisterGlobalOption("faregate", parseApp)
 	registerDirectives()
+	caddy.OnExit(stopLeaving)
 }
 
 // parseApp reads the faregate global option.

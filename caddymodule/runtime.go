@@ -281,6 +281,11 @@ func (rt *runtime) Destruct() error {
 	rt.mutex.Lock()
 	rt.beginClosing()
 	rt.mutex.Unlock()
+	return rt.stop()
+}
+
+// stop ends a closing runtime together with the process.
+func (rt *runtime) stop() error {
 	rt.stopServing()
 	select {
 	case <-rt.idle:
