@@ -94,6 +94,41 @@ func TestGuessingKeysLocksTheAddress(t *testing.T) {
 	}
 }
 
+// An office has one address and many keys: one job that goes on with a revoked key shuts
+// none of the others out.
+func TestALockOutSparesTheKeysOfAnOffice(t *testing.T) {
+	g := startGateway(t, gatewayOptions{global: behindProxy})
+	g.stopClock()
+	call := func(secret string) reply {
+		return g.callWith("/v1/models", "", fromAddress(bearer(secret), home))
+	}
+	secrets := make([]string, 30)
+	for i := range secrets {
+		_, secrets[i] = g.createKey(nil, time.Time{})
+		if got := call(secrets[i]); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	_, unused := g.createKey(nil, time.Time{})
+	revoked, revokedSecret := g.createKey(nil, time.Time{})
+	if err := g.store.RevokeKey(testContext(t), revoked, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		call(revokedSecret)
+	}
+	for round := range 2 { // the use of one makes no other be forgotten
+		for i, secret := range secrets {
+			if got := call(secret); got.status != http.StatusOK {
+				t.Errorf("key %d of the office, round %d: %d %s", i+1, round+1, got.status, got.body)
+			}
+		}
+	}
+	for _, secret := range []string{revokedSecret, unused, newSecret(t)} {
+		g.wantLimited(call(secret), dialect.CodeLockedOut, "too many invalid api keys", "10")
+	}
+}
+
 // A lock-out comes in the shape that the caller's SDK reads.
 func TestALockOutInEachDialect(t *testing.T) {
 	g := startGateway(t, gatewayOptions{})

@@ -51,7 +51,7 @@
 //	}
 //
 // A success forgives nothing, so that whoever has one good key cannot go on guessing
-// by using it in between. But a key that was used from an address before goes on
+// by using it in between. But the 64 keys that were used from an address last go on
 // working there while the address is locked, so that one guesser does not shut out
 // those who share the address.
 //

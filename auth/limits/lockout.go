@@ -24,7 +24,8 @@ type LockoutOptions struct {
 	// Longest bounds that, and is how long no wrong key must come after a lock for
 	// the next one to be short again; 0 is 15 minutes.
 	Longest time.Duration
-	// Addresses bounds how many are in memory; 0 is 65536. One takes some 300 bytes.
+	// Addresses bounds how many are in memory; 0 is 65536. One takes some 250 bytes, and
+	// one from which 64 keys or more are used takes 512 more: 50 MB at most in all.
 	Addresses int
 	// Observe is told of each lock, and how long it lasts; nil tells nobody. It must be
 	// quick.
@@ -75,8 +76,8 @@ func NewLockout(options LockoutOptions) *Lockout {
 func (l *Lockout) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "lockout") }
 
 // Check says how long the address must wait before this key is looked up; 0 is not
-// at all. It is the same for good and bad keys, except for those that were used
-// from the address lately.
+// at all. It is the same for good and bad keys, except for the 64 that were used from
+// the address last.
 func (l *Lockout) Check(address netip.Addr, secret string) time.Duration {
 	if !address.IsValid() {
 		return 0
@@ -140,8 +141,8 @@ func (l *Lockout) Succeed(address netip.Addr, secret string) {
 // one: then it was not counted.
 func (l *Lockout) Stats() (addresses int, crowded uint64) { return l.suspects.count() }
 
-// tag stands for a key in memory; it says nothing about it, and is never 0.
-func (l *Lockout) tag(secret string) uint64 { return maphash.String(l.seed, secret) | 1 }
+// tag stands for a key in memory; it says nothing about it.
+func (l *Lockout) tag(secret string) uint64 { return maphash.String(l.seed, secret) }
 
 // open locks the shard of an address.
 func (l *Lockout) open(address netip.Addr) (*shard[network, *suspect], time.Time) {

@@ -1,9 +1,13 @@
 package limits
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// usedKeys is how many good keys of an address go on while it is locked.
-const usedKeys = 8
+// usedKeys is how many good keys of an address go on while it is locked: those of an
+// office whose clients all have one address. Each that was used takes eight bytes.
+const usedKeys = 64
 
 // suspect is what is known of an address that sent keys. Its shard's lock guards it.
 type suspect struct {
@@ -14,7 +18,7 @@ type suspect struct {
 	last     time.Time     // the last failure
 	until    time.Time     // the end of the last lock
 	seen     time.Time
-	used     [usedKeys]uint64 // tags of good keys, the newest first; 0 is none
+	used     []uint64 // tags of good keys, the newest first; usedKeys at most
 }
 
 func (s *suspect) lastSeen() time.Time { return s.seen }
@@ -41,32 +45,23 @@ func (s *suspect) calm(now time.Time) {
 	}
 }
 
-func (s *suspect) uses(tag uint64) bool {
-	for _, used := range s.used {
-		if used == tag {
-			return true
-		}
-	}
-	return false
-}
+func (s *suspect) uses(tag uint64) bool { return slices.Contains(s.used, tag) }
 
 // use moves a key to the front. The key that was not used for longest falls off.
 func (s *suspect) use(tag uint64) {
-	for i := range s.used {
-		if s.used[i] == tag || i == usedKeys-1 {
-			copy(s.used[1:i+1], s.used[:i])
-			s.used[0] = tag
-			return
+	place := slices.Index(s.used, tag)
+	if place < 0 {
+		if len(s.used) < usedKeys {
+			s.used = append(s.used, tag)
 		}
+		place = len(s.used) - 1
 	}
+	copy(s.used[1:place+1], s.used[:place])
+	s.used[0] = tag
 }
 
 func (s *suspect) forget(tag uint64) {
-	for i := range s.used {
-		if s.used[i] == tag {
-			copy(s.used[i:], s.used[i+1:])
-			s.used[usedKeys-1] = 0
-			return
-		}
+	if place := slices.Index(s.used, tag); place >= 0 {
+		s.used = slices.Delete(s.used, place, place+1)
 	}
 }

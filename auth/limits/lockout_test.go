@@ -113,6 +113,23 @@ func TestSuccessForgivesNothing(t *testing.T) {
 	}
 }
 
+// However many keys one address uses, it takes no more memory than it may.
+func TestUsedKeysAreBounded(t *testing.T) {
+	l := newLockout(newClock())
+	from := address(1)
+	for i := range 10 * usedKeys {
+		l.Succeed(from, fmt.Sprint("key", i))
+		if i%7 == 0 {
+			l.Fail(from, fmt.Sprint("key", i-3))
+		}
+	}
+	s, _ := l.open(from)
+	defer s.lock.Unlock()
+	if found, ok := s.records.Get(networkOf(from)); !ok || len(found.used) > usedKeys || cap(found.used) > usedKeys {
+		t.Errorf("%d keys are known, with room for %d", len(found.used), cap(found.used))
+	}
+}
+
 func TestLockoutTakesNetworks(t *testing.T) {
 	l := newLockout(newClock())
 	guess(t, l, netip.MustParseAddr("2001:db8::1"), func() {})
