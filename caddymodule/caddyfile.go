@@ -132,7 +132,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "heap_headroom":
 			err = app.parseHeapHeadroom(d)
 		case "access_log":
-			if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy && app.AccessLog != accessLogOff {
+			if app.AccessLog != "" {
+				err = d.Err("access_log is given twice")
+			} else if !d.AllArgs(&app.AccessLog) || app.AccessLog != accessLogCaddy && app.AccessLog != accessLogOff {
 				err = d.Err("access_log takes the one word caddy or off; leave it out for Faregate's own line per request")
 			}
 		default:
@@ -212,10 +214,16 @@ func (a *App) parseProvider(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		switch d.Val() {
 		case "dialect":
+			if provider.Dialect != "" {
+				return d.Err("dialect is given twice")
+			}
 			if !d.AllArgs(&provider.Dialect) {
 				return d.Err("dialect takes one of openai, anthropic and google")
 			}
 		case "base_url":
+			if provider.BaseURL != "" {
+				return d.Err("base_url is given twice")
+			}
 			if !d.AllArgs(&provider.BaseURL) {
 				return d.Err("base_url takes one address, like https://llm.example.com/v1")
 			}

@@ -144,8 +144,9 @@ func (p *Provider) validate() error {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
 	if p.Simulator {
-		if p.Dialect != "" || p.BaseURL != "" || len(p.keys()) > 0 || len(p.Models) > 0 || p.DataPolicy != "" {
-			return fmt.Errorf("provider %s: the simulator takes no dialect, address, key, models or data policy", p.Name)
+		if p.Dialect != "" || p.BaseURL != "" || len(p.keys()) > 0 || len(p.Models) > 0 || p.DataPolicy != "" ||
+			p.Timeouts != (Timeouts{}) || p.Insecure || p.Private {
+			return fmt.Errorf("provider %s: the simulator takes no dialect, address, key, models, data policy, time-outs, insecure or private", p.Name)
 		}
 		if p.Name != simulatorName {
 			// Under the name of another it would be taken for the one that serves its models.

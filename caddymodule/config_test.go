@@ -33,6 +33,7 @@ func TestProviderMistakes(t *testing.T) {
 	const badName = "a provider's name is 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit, like openai; its key comes after it"
 	const weight = "weight takes a whole number from 1 to 1000, after what it belongs to"
 	const onDisconnect = "on_disconnect takes one of cancel, drain and default"
+	const simulatorTakesNone = "provider simulator: the simulator takes no dialect, address, key, models, data policy, time-outs, insecure or private, at Caddyfile:3"
 	const policy = "a data policy is one of zdr, no_training, retains and unknown"
 	house := func(lines ...string) string {
 		return "provider house {\n" + strings.Join(lines, "\n") + "\n}"
@@ -99,6 +100,8 @@ func TestProviderMistakes(t *testing.T) {
 		{"unknown subdirective", "provider openai {env.A} {\nweight 3\n}", `unknown subdirective "weight" of provider: use dialect, base_url, api_key, models, data_policy, on_disconnect, connect_timeout, first_byte_timeout, idle_timeout, insecure, private or simulator, at Caddyfile:4`},
 		{"dialect without a value", house("dialect"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
 		{"two dialects", house("dialect openai google"), "dialect takes one of openai, anthropic and google, at Caddyfile:4"},
+		{"dialect twice", house("dialect openai", "dialect anthropic"), "dialect is given twice, at Caddyfile:5"},
+		{"base_url twice", house("base_url https://a.example", "base_url https://b.example"), "base_url is given twice, at Caddyfile:5"},
 		{"base_url without a value", house("base_url"), "base_url takes one address, like https://llm.example.com/v1, at Caddyfile:4"},
 		{"api_key without a value", house("api_key"), "api_key takes one or more keys, each as {env.NAME} or {file./path}, at Caddyfile:4"},
 		{"address of a machine's credentials", house("dialect openai", "api_key {env.A}", "base_url https://169.254.169.254/v1"), "provider house: base_url: 169.254.169.254 is an address at which no provider can be, at Caddyfile:3"},
@@ -132,8 +135,13 @@ func TestProviderMistakes(t *testing.T) {
 		{"models without a value", house("models"), "models takes one or more names of models, at Caddyfile:4"},
 		{"insecure with a value", house("insecure " + secretInClear), "insecure takes no arguments, at Caddyfile:4"},
 		{"simulator with a value", house("simulator on"), "simulator takes no arguments, at Caddyfile:4"},
-		{"simulator with a key", "provider simulator {env.A} {\nsimulator\n}", "provider simulator: the simulator takes no dialect, address, key, models or data policy, at Caddyfile:3"},
-		{"simulator with models", "provider simulator {\nsimulator\nmodels simulator/large\n}", "provider simulator: the simulator takes no dialect, address, key, models or data policy, at Caddyfile:3"},
+		{"simulator with a key", "provider simulator {env.A} {\nsimulator\n}", simulatorTakesNone},
+		{"simulator with models", "provider simulator {\nsimulator\nmodels simulator/large\n}", simulatorTakesNone},
+		{"simulator with a connect_timeout", "provider simulator {\nsimulator\nconnect_timeout 5s\n}", simulatorTakesNone},
+		{"simulator with a first_byte_timeout", "provider simulator {\nfirst_byte_timeout 5s\nsimulator\n}", simulatorTakesNone},
+		{"simulator with an idle_timeout", "provider simulator {\nsimulator\nidle_timeout 5s\n}", simulatorTakesNone},
+		{"insecure simulator", "provider simulator {\nsimulator\ninsecure\n}", simulatorTakesNone},
+		{"private simulator", "provider simulator {\nsimulator\nprivate\n}", simulatorTakesNone},
 		{"simulator under a well-known name", "provider openai {\nsimulator\n}", "provider openai: the simulator must be called simulator, as its models are, at Caddyfile:3"},
 	})
 }
@@ -253,6 +261,7 @@ func TestOptionMistakes(t *testing.T) {
 		{"heap_headroom twice", "heap_headroom 0\nheap_headroom 48MiB", "heap_headroom is given twice, at Caddyfile:4"},
 		{"access_log without a value", "access_log", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
 		{"access_log of another kind", "access_log full", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
+		{"access_log twice", "access_log off\naccess_log caddy", "access_log is given twice, at Caddyfile:4"},
 		{"two words of access_log", "access_log off caddy", "access_log takes the one word caddy or off; leave it out for Faregate's own line per request, at Caddyfile:3"},
 	})
 	checkMistakes(t, []mistake{

@@ -128,6 +128,7 @@ func TestProvisionMistakes(t *testing.T) {
 func TestProvisionMistakesInJSON(t *testing.T) {
 	cleanMachine(t)
 	t.Setenv("FAREGATE_TEST_KEY", "sk-usable")
+	const simulatorTakesNone = "provider simulator: the simulator takes no dialect, address, key, models, data policy, time-outs, insecure or private"
 	const openai = `{"name":"openai","api_keys":["{env.FAREGATE_TEST_KEY}"]}`
 	for _, mistake := range []struct{ name, app, want string }{
 		{"literal key", `{"providers":[{"name":"openai","api_keys":["` + secretInClear + `"]}]}`, "provider openai: " + errSecretInClear.Error()},
@@ -139,6 +140,9 @@ func TestProvisionMistakesInJSON(t *testing.T) {
 		{"price", `{"providers":[` + openai + `],"models":[{"name":"a","to":["openai/b"],"price":{"prices":{"input":"1"}}}]}`, `model a: these prices cannot be used: /prices: no price of output: write "output", with "0" if it is really free`},
 		{"alias to the simulator", `{"providers":[{"name":"simulator","simulator":true}],"models":[{"name":"gpt-5.4","to":["simulator/demo"]}]}`, "model gpt-5.4 goes to the simulator: its name must begin with simulator/, so that nobody pays for a made-up answer unawares"},
 		{"simulator under another name", `{"providers":[{"name":"openai","simulator":true}]}`, "provider openai: the simulator must be called simulator, as its models are"},
+		{"simulator with a time-out", `{"providers":[{"name":"simulator","simulator":true,"idle_timeout":5000000000}]}`, simulatorTakesNone},
+		{"insecure simulator", `{"providers":[{"name":"simulator","simulator":true,"insecure":true}]}`, simulatorTakesNone},
+		{"private simulator", `{"providers":[{"name":"simulator","simulator":true,"private":true}]}`, simulatorTakesNone},
 		{"headroom of less than nothing", `{"providers":[` + openai + `],"heap_headroom":-1}`, "heap_headroom of -1 bytes: it is a size from 1MiB to 1TiB, like 48MiB, or 0 to collect garbage as Go does by default"},
 		{"access log", `{"providers":[` + openai + `],"access_log":"full"}`, `access_log "full": leave it out, or say caddy or off`},
 	} {
