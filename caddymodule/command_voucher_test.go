@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faregate/faregate/internal/store"
+	"github.com/faregate/faregate/internal/store/postgrestest"
 )
 
 func TestVoucherCommands(t *testing.T) {
@@ -109,5 +112,43 @@ func TestVoucherMistakes(t *testing.T) {
 	}
 	if printed := term.must("voucher", "list", "--json"); printed != "" {
 		t.Errorf("a failed command left something behind: %s", printed)
+	}
+}
+
+// A connection is lost somewhere while vouchers are made: all that are in the books were shown.
+func TestVouchersWhoseAnswerIsLost(t *testing.T) {
+	address := cluster.NewDatabase(t)
+	proxy := cluster.NewProxy(t)
+	books, err := store.Open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = books.Close() }()
+	if err := books.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, address: proxy.URL(postgrestest.Name(address), ""), random: newTerminalRandom(), now: testNow}
+	shown, failures := 0, 0
+	for lost := range 20 {
+		answers := 0
+		proxy.Plan(func() postgrestest.Fate {
+			if answers++; answers == lost+1 {
+				return postgrestest.CutOff
+			}
+			return postgrestest.Delivered
+		})
+		stdout, _, err := term.run("voucher", "create", "--amount", "5", "--count", "2", "--json")
+		shown += strings.Count(stdout, `"code"`)
+		if err != nil {
+			failures++
+		}
+		proxy.Plan(nil)
+		made := strings.Count(term.must("voucher", "list", "--json"), `"id"`)
+		if made != shown {
+			t.Fatalf("answer %d lost, %v: %d vouchers are in the books, %d were shown", lost+1, err, made, shown)
+		}
+	}
+	if shown == 0 || failures == 20 {
+		t.Errorf("%d vouchers were shown, %d commands failed", shown, failures)
 	}
 }
