@@ -134,6 +134,8 @@ type App struct {
 	// begin makes ready what requests need, once. Caddy starts apps in random order
 	// (caddy.go, run), so that the first request may come before Start.
 	begin func() error
+	// end waits for what begin has begun, and keeps it from coming later.
+	end func()
 }
 
 // CaddyModule returns the Caddy module information.
@@ -148,7 +150,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // `caddy validate` calls it too: the store is opened in Start.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger, a.now, a.after = ctx, ctx.Logger(), time.Now, afterFunc
-	a.begin = sync.OnceValue(a.open)
+	a.begin, a.end = onceUntil(a.open)
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -259,7 +261,19 @@ func (a *App) Start() error {
 	return nil
 }
 
-// open starts the simulators and opens the store.
+// onceUntil makes begin call open once, if end is not called before.
+func onceUntil(open func() error) (begin func() error, end func()) {
+	var once sync.Once
+	var err error
+	begin = func() error {
+		once.Do(func() { err = open() })
+		return err
+	}
+	return begin, func() { once.Do(func() { err = errShuttingDown }) }
+}
+
+// open starts the simulators and opens the store, from where on the runtime follows this
+// configuration.
 func (a *App) open() error {
 	keepAnswersOutOfStandardLog()
 	for _, server := range a.simulators {
@@ -271,7 +285,6 @@ func (a *App) open() error {
 		return err
 	}
 	headroom.Join(a, a.heapHeadroom())
-	a.adoptCatalogue()
 	a.followPrices()
 	return nil
 }
@@ -298,6 +311,11 @@ func (a *App) Stop() error { return nil }
 // keep the runtime open.
 func (a *App) Cleanup() error {
 	var errs []error
+	if a.end != nil {
+		// Requests of a configuration that fails may yet ask for its beginning, and then
+		// nothing would ever end it.
+		a.end()
+	}
 	headroom.Leave(a)
 	if a.catalogues != nil {
 		a.catalogues.stopFollowing()

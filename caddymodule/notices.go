@@ -3,8 +3,6 @@ package caddymodule
 import (
 	"context"
 	"runtime/debug"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -117,42 +115,6 @@ func (n *notices) await() {
 	case <-time.After(noticePatience):
 		n.logger().Warn("a handler of an event still runs; it is not waited for")
 	}
-}
-
-// listeners are the configurations that use a runtime: two while a server reloads. The
-// latest one says what is told, and has the handlers; should its start fail, that is the one
-// before again.
-type listeners struct {
-	follow func(latest *App) // nil: there is none
-	mutex  sync.Mutex
-	apps   []*App
-}
-
-func (l *listeners) join(a *App) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.apps = append(l.apps, a)
-	l.follow(a)
-}
-
-func (l *listeners) leave(a *App) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.apps = slices.DeleteFunc(l.apps, func(other *App) bool { return other == a })
-	if len(l.apps) == 0 {
-		l.follow(nil)
-		return
-	}
-	l.follow(l.apps[len(l.apps)-1])
-}
-
-func (rt *runtime) listenTo(latest *App) {
-	rt.notices.app.Store(latest)
-	wanted := new(watching)
-	if latest != nil {
-		wanted = &latest.watching
-	}
-	rt.spending.watching.Store(wanted)
 }
 
 // noteHealth tells the operator what changes, as a refused key wants a new one.

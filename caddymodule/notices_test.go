@@ -206,12 +206,14 @@ func TestAStopDoesNotWaitForAHandler(t *testing.T) {
 func TestTheConfigurationBeforeListensAgain(t *testing.T) {
 	g := startGateway(t, gatewayOptions{global: allEvents, extra: "balance_low 1"})
 	rt, first := g.theRuntime(), g.theApp()
-	second := &App{watching: watching{low: 2}}
-	rt.listeners.join(second)
-	if rt.notices.app.Load() != second || rt.spending.watching.Load().low != 2 {
+	second, leave := g.beside(strings.Replace(g.config, "balance_low 1", "balance_low 2", 1))
+	if err := second.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if rt.notices.app.Load() != second || rt.spending.watching.Load().low != 2*metering.Dollar {
 		t.Error("the new configuration is not listened to")
 	}
-	rt.listeners.leave(second)
+	leave()
 	if rt.notices.app.Load() != first || rt.spending.watching.Load().low != metering.Dollar {
 		t.Error("the one before is forgotten")
 	}

@@ -18,6 +18,7 @@ type catalogues struct {
 	present atomic.Pointer[upstream.Catalogue]
 	// selector is the present catalogue's, once the simulators have addresses.
 	selector atomic.Pointer[upstream.Selector]
+	choosing sync.Mutex // while the selector is replaced
 
 	mutex     sync.Mutex
 	stop      chan struct{} // nil before the prices are followed
@@ -39,6 +40,15 @@ func (a *App) priceCatalogue() error {
 	}
 	a.catalogues.present.Store(catalogue)
 	return nil
+}
+
+// repriceSelector has requests planned with the present catalogue. The bounds of provider
+// keys stay as they are, as another configuration's may be in force by now.
+func (a *App) repriceSelector() {
+	c := a.catalogues
+	c.choosing.Lock()
+	defer c.choosing.Unlock()
+	c.selector.Store(c.selector.Load().Repriced(a.catalogue()))
 }
 
 // followPrices begins to follow the price file, if there is one, until
@@ -84,7 +94,7 @@ func (a *App) refreshPrices() {
 	changed, err := a.prices.Refresh()
 	if changed {
 		if err = a.priceCatalogue(); err == nil {
-			a.adoptCatalogue()
+			a.repriceSelector()
 		}
 	}
 	switch {

@@ -40,7 +40,7 @@ const (
 // an old configuration up while its requests still run (caddy.go, unsyncedStop).
 type runtime struct {
 	address string
-	logger  atomic.Pointer[zap.Logger] // of the latest configuration
+	logger  atomic.Pointer[zap.Logger] // of the latest configuration that has begun
 
 	startOnce sync.Once
 	startErr  error
@@ -109,7 +109,8 @@ func openRuntime(address string, logger *zap.Logger) (*runtime, error) {
 		return nil, err
 	}
 	rt := value.(*runtime)
-	rt.logger.Store(logger) // an earlier configuration's may write to a closed file
+	// While another configuration runs, this one may yet fail.
+	rt.listeners.unlessAny(func() { rt.logger.Store(logger) })
 	return rt, nil
 }
 

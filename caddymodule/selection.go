@@ -16,8 +16,11 @@ import (
 const providerHeader = "Faregate-Provider"
 
 // adoptCatalogue makes the present catalogue the one that requests are planned with,
-// with what is known of its providers' health.
+// with what is known of its providers' health, and puts its bounds of provider keys in
+// force for all configurations that use the runtime.
 func (a *App) adoptCatalogue() {
+	a.catalogues.choosing.Lock()
+	defer a.catalogues.choosing.Unlock()
 	a.catalogues.selector.Store(upstream.NewSelector(a.catalogue(), a.runtime.health, upstream.SelectorOptions{
 		MostAttempts: a.MaxAttempts, TryDuration: time.Duration(a.TryDuration),
 	}))

@@ -37,7 +37,7 @@ type Selector struct {
 }
 
 // NewSelector makes the selector of a catalogue. It takes over what the Health knows
-// of the catalogue's providers and keys.
+// of the catalogue's providers and keys, and puts the keys' bounds in force there.
 func NewSelector(catalogue *Catalogue, health *Health, options SelectorOptions) *Selector {
 	if options.MostAttempts <= 0 {
 		options.MostAttempts = 8
@@ -55,6 +55,14 @@ func NewSelector(catalogue *Catalogue, health *Health, options SelectorOptions) 
 		health: health, options: options, states: health.adopt(catalogue.providers), book: catalogue,
 		affinityKey: affinityKeyOf(catalogue.providers),
 	}
+}
+
+// Repriced returns a selector of another catalogue of the same providers. It takes
+// nothing over anew: the bounds that are in force stay so, whoever has set them.
+func (s *Selector) Repriced(catalogue *Catalogue) *Selector {
+	repriced := *s
+	repriced.book = catalogue
+	return &repriced
 }
 
 // Request is what selection has to know of a request.
