@@ -40,6 +40,7 @@ func (c *Catalogue) alias(aliases []Alias) error {
 		model := c.resolve(alias, alias.Name)
 		if model == nil {
 			c.unpriced = append(c.unpriced, alias.Name)
+			c.refused[alias.Name] = true
 			delete(c.models, alias.Name)
 			continue
 		}
@@ -52,7 +53,24 @@ func (c *Catalogue) alias(aliases []Alias) error {
 			c.models[name] = model
 		}
 	}
+	c.listMatched(named)
 	return nil
+}
+
+// listMatched adds the providers' models that have no price of their own, but one by a
+// pattern.
+func (c *Catalogue) listMatched(named map[string]bool) {
+	for _, provider := range c.providers {
+		for _, name := range provider.models {
+			if named[name] || c.models[name] != nil {
+				continue
+			}
+			if model, ok := c.match(name); ok {
+				model.Name = name // the operator's own, so it may be recorded and listed
+				c.models[name] = model
+			}
+		}
+	}
 }
 
 // prepare puts the targets in tiers and finds mistakes.

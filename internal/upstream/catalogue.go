@@ -67,6 +67,9 @@ type Catalogue struct {
 	models    map[string]*Model
 	listed    []*Model
 	unpriced  []string // as PROVIDER/NAME or, of an alias, NAME
+	// refused are the aliases without a price: what the operator sends to one place shall
+	// not go to another instead.
+	refused map[string]bool
 	// configured are the providers' models that the operator names.
 	configured map[servedName]bool
 	patterns   []Alias  // the longest first
@@ -105,7 +108,10 @@ type Model struct {
 // that serves a model gives it its price. A name without a price is left out and
 // reported by Unpriced.
 func NewCatalogue(book *price.Book, providers []*Provider, aliases []Alias) (*Catalogue, error) {
-	c := &Catalogue{book: book, providers: providers, models: make(map[string]*Model), configured: make(map[servedName]bool)}
+	c := &Catalogue{
+		book: book, providers: providers, models: make(map[string]*Model),
+		refused: make(map[string]bool), configured: make(map[servedName]bool),
+	}
 	for _, provider := range providers {
 		for entry := range book.Models(provider.Name) {
 			c.serve(entry.Name, entry, Target{Provider: provider, Model: entry.Name})
@@ -198,7 +204,7 @@ func (c *Catalogue) Find(name string) (*Model, error) {
 }
 
 func (c *Catalogue) search(name string) (*Model, error) {
-	if slices.ContainsFunc(c.unpriced, func(known string) bool { return known == name || strings.HasSuffix(known, "/"+name) }) {
+	if c.refused[name] {
 		return nil, ErrNoPrice
 	}
 	if model, ok := c.match(name); ok {
@@ -221,10 +227,15 @@ func (c *Catalogue) search(name string) (*Model, error) {
 			found.fixed, found.version = configured.fixed, configured.version
 		}
 	}
-	if found == nil {
-		return nil, ErrUnknownModel
+	if found != nil {
+		return found, nil
 	}
-	return found, nil
+	// That one provider's model has no price is no reason against a pattern or another
+	// provider that has one, so it is looked at last.
+	if slices.ContainsFunc(c.unpriced, func(known string) bool { return known == name || strings.HasSuffix(known, "/"+name) }) {
+		return nil, ErrNoPrice
+	}
+	return nil, ErrUnknownModel
 }
 
 // Models lists the models by name.

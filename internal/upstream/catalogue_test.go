@@ -207,6 +207,47 @@ func TestNamesOfTheConfiguration(t *testing.T) {
 	}
 }
 
+// A provider's model without a price of its own may have one by a pattern, or elsewhere.
+func TestModelsOfAProviderThatArePricedOtherwise(t *testing.T) {
+	options := ProviderOptions{Keys: keys(1), Models: []string{"large-2", "large-own", "small-2", "gpt-5.4-2026-03-05"}}
+	own, openai := house("house", options), provider(t, "openai", dialect.OpenAI, "s")
+	c := catalogue(t, []*Provider{own, openai},
+		Alias{Name: "large-*", Targets: []Target{to(own, "large-*")}, Rates: someRates},
+		Alias{Name: "large-own", Targets: []Target{to(own, "other-2")}},     // no price
+		Alias{Name: "gpt-4.1-mini", Targets: []Target{to(own, "little-2")}}, // no price
+		Alias{Name: "gpt-4.1-2025-04-14", Targets: []Target{to(own, "x-2")}},
+	)
+	for called, want := range map[string]struct{ name, listed, goes string }{
+		"large-2":            {"large-2", "large-*", "house key 1 large-2"},
+		"large-3":            {"large-*", "large-*", "house key 1 large-3"},
+		"gpt-5.4-2026-03-05": {"gpt-5.4-2026-03-05", "gpt-5.4", "openai key 1 gpt-5.4-2026-03-05"},
+	} {
+		model, err := c.Find(called)
+		if err != nil {
+			t.Errorf("%s: %v", called, err)
+			continue
+		}
+		if _, _, priced := model.Rates(noon); model.Name != want.name || model.Listed != want.listed || !priced {
+			t.Errorf("%s is %s, counts as %s, priced: %t", called, model.Name, model.Listed, priced)
+		}
+		if got := plan(t, c, called, dialect.OpenAI); !slices.Equal(got, []string{want.goes}) {
+			t.Errorf("%s goes to %q, want %s", called, got, want.goes)
+		}
+	}
+	// What the operator sends to one place does not go to another for want of a price.
+	for _, called := range []string{"small-2", "large-own", "gpt-4.1-mini", "gpt-4.1-2025-04-14"} {
+		if model, err := c.Find(called); !errors.Is(err, ErrNoPrice) {
+			t.Errorf("%s: %+v, %v", called, model, err)
+		}
+	}
+	if !slices.ContainsFunc(c.Models(), func(m *Model) bool { return m.Name == "large-2" }) {
+		t.Error("large-2 is not listed")
+	}
+	if got := c.Unpriced(); slices.Contains(got, "house/large-2") || !slices.Contains(got, "house/small-2") || !slices.Contains(got, "large-own") {
+		t.Errorf("unpriced: %q", got)
+	}
+}
+
 func BenchmarkFindAndPlan(b *testing.B) {
 	address, err := url.Parse("https://api.example.com")
 	if err != nil {
