@@ -35,6 +35,14 @@ func (s *Store) LimitPages(ctx context.Context, more int) error {
 	return err
 }
 
+// Queued is how many writers wait for their turn at an SQLite file.
+func (s *Store) Queued() int {
+	t := &s.db.(*sqliteFile).turns
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return len(t.urgent) + len(t.others)
+}
+
 // Plans tells how the database finds the records of a filter, from a later page on, and
 // those to purge: one text per query. With `forced` it shall not read whole tables,
 // which it rightly does with the small ones of tests.

@@ -28,6 +28,7 @@ type sqliteFile struct {
 	// SQLite has one writer at a time: our own writers queue for one connection
 	// instead of polling for the file's lock.
 	writer *sql.DB
+	turns  turns
 	reader *sql.DB
 	// changes counts what was written otherwise than by settling. It is counted by who has
 	// the writer's connection.
@@ -76,6 +77,10 @@ func (f *sqliteFile) close() error {
 // write excludes all other writers from its begin: see dataSource. do finds all settled
 // records posted.
 func (f *sqliteFile) write(ctx context.Context, do func(transaction) error) error {
+	if err := f.turns.take(ctx, false); err != nil {
+		return err
+	}
+	defer f.turns.done()
 	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error {
 		f.changes.Add(1)
 		statements := sqliteStatements{f.clock, tx}
@@ -89,6 +94,10 @@ func (f *sqliteFile) write(ctx context.Context, do func(transaction) error) erro
 // writeLeases posts nothing, and leaves what is known of pending records as it was: they
 // rest on the epoch of a lease, not on its end.
 func (f *sqliteFile) writeLeases(ctx context.Context, do func(transaction) error) error {
+	if err := f.turns.take(ctx, true); err != nil {
+		return err
+	}
+	defer f.turns.done()
 	return f.run(ctx, f.writer, nil, func(tx *sql.Tx) error { return do(sqliteStatements{f.clock, tx}) })
 }
 

@@ -30,6 +30,10 @@ func (f *sqliteFile) settle(ctx context.Context, lease ledger.Lease, settlements
 }
 
 func (f *sqliteFile) settleOnce(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) (err error) {
+	if err := f.turns.take(ctx, true); err != nil {
+		return err
+	}
+	defer f.turns.done()
 	pooled, err := f.writer.Conn(ctx)
 	if err != nil {
 		return err
