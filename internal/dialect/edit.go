@@ -12,8 +12,8 @@ type Edit struct {
 	// OutputCap is put in place of the caller's, or set where there is none; 0
 	// leaves it.
 	OutputCap int64
-	// OldOutputCap says that the provider knows max_tokens only, which matters for
-	// chat bodies without a cap.
+	// OldOutputCap says that the provider knows max_tokens only: a chat's cap has to
+	// go by that name, as under the newer one it would be ignored.
 	OldOutputCap bool
 	// IncludeUsage makes a chat stream report usage.
 	IncludeUsage bool
@@ -46,8 +46,12 @@ func (r *Request) Body(edit Edit) ([][]byte, error) {
 			patches = append(patches, patch{place, appendString(nil, modelsPrefix+edit.Model)})
 		}
 	}
-	if edit.OutputCap > 0 && edit.OutputCap != r.OutputCap && r.CanCapOutput() {
-		patches = r.capOutput(patches, edit)
+	changed := edit.OutputCap > 0 && edit.OutputCap != r.OutputCap && r.CanCapOutput()
+	switch {
+	case r.Operation.read == readsChat:
+		patches = r.capChat(patches, edit, changed)
+	case changed:
+		patches = r.capOutput(patches, edit.OutputCap)
 	}
 	if r.Operation.read == readsResponses {
 		patches = r.bindResponses(patches)
@@ -63,10 +67,10 @@ func (r *Request) Body(edit Edit) ([][]byte, error) {
 	return r.apply(patches), nil
 }
 
-// capOutput sets the output cap where the dialect has it.
-func (r *Request) capOutput(patches []patch, edit Edit) []patch {
-	number := strconv.AppendInt(nil, edit.OutputCap, 10)
-	given, old := r.places.outputCap, r.places.oldOutputCap
+// capOutput sets the output cap where the dialect has it, but for chat.
+func (r *Request) capOutput(patches []patch, outputCap int64) []patch {
+	number := strconv.AppendInt(nil, outputCap, 10)
+	given := r.places.outputCap
 	switch r.Operation.Dialect {
 	case Google:
 		if given.present() {
@@ -76,33 +80,11 @@ func (r *Request) capOutput(patches []patch, edit Edit) []patch {
 	case Anthropic:
 		return append(patches, patch{given, number}) // it is required
 	}
-	if r.Operation.read != readsChat {
-		name := "max_output_tokens"
-		if r.Operation.read == readsCompletions {
-			name = "max_tokens"
-		}
-		return r.setValue(patches, given, name, number)
+	name := "max_output_tokens"
+	if r.Operation.read == readsCompletions {
+		name = oldCapName
 	}
-	// Chat: two names for one thing, and null stands for an absent one.
-	switch {
-	case r.given(given) || r.given(old):
-		if r.given(given) {
-			patches = append(patches, patch{given, number})
-		}
-		if r.given(old) {
-			patches = append(patches, patch{old, number})
-		}
-		return patches
-	case edit.OldOutputCap && old.present():
-		return append(patches, patch{old, number})
-	case !edit.OldOutputCap && given.present():
-		return append(patches, patch{given, number})
-	}
-	name := `"max_completion_tokens":`
-	if edit.OldOutputCap {
-		name = `"max_tokens":`
-	}
-	return append(patches, r.insert(r.start(), name+string(number)))
+	return r.setValue(patches, given, name, number)
 }
 
 // bindResponses says what the provider's own defaults would leave open: that nothing

@@ -24,6 +24,7 @@ func mustParse(t testing.TB, operation Operation, body string) *Request {
 func TestEditsChangeTheirPlacesOnly(t *testing.T) {
 	usage := Edit{IncludeUsage: true}
 	lower := Edit{OutputCap: 7}
+	old, oldLower := Edit{OldOutputCap: true}, Edit{OutputCap: 7, OldOutputCap: true}
 	for name, row := range map[string]struct {
 		operation  Operation
 		edit       Edit
@@ -43,14 +44,28 @@ func TestEditsChangeTheirPlacesOnly(t *testing.T) {
 		"usage without a stream":  {chatCompletions, usage, `{"model":"a","stream":false}`, `{"model":"a","stream":false}`},
 		"usage is chat's":         {messages, usage, `{"model":"a","stream":true,"max_tokens":9}`, `{"model":"a","stream":true,"max_tokens":9}`},
 		"cap absent":              {chatCompletions, lower, `{"model":"a"}`, `{"max_completion_tokens":7,"model":"a"}`},
-		"cap absent, old name":    {chatCompletions, Edit{OutputCap: 7, OldOutputCap: true}, `{"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"cap absent, old name":    {chatCompletions, oldLower, `{"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
 		"cap":                     {chatCompletions, lower, `{"max_completion_tokens": 100,"model":"a"}`, `{"max_completion_tokens": 7,"model":"a"}`},
 		"old cap":                 {chatCompletions, lower, `{"max_tokens":100,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
 		"both caps":               {chatCompletions, lower, `{"max_tokens":100,"model":"a","max_completion_tokens":100}`, `{"max_tokens":7,"model":"a","max_completion_tokens":7}`},
 		"cap null":                {chatCompletions, lower, `{"max_completion_tokens":null,"model":"a"}`, `{"max_completion_tokens":7,"model":"a"}`},
 		"cap beside null":         {chatCompletions, lower, `{"max_completion_tokens":null,"max_tokens":9,"model":"a"}`, `{"max_completion_tokens":null,"max_tokens":7,"model":"a"}`},
 		"old cap null":            {chatCompletions, lower, `{"max_tokens":null,"model":"a"}`, `{"max_completion_tokens":7,"max_tokens":null,"model":"a"}`},
-		"old cap null, old name":  {chatCompletions, Edit{OutputCap: 7, OldOutputCap: true}, `{"max_tokens":null,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"old cap null, old name":  {chatCompletions, oldLower, `{"max_tokens":null,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"cap, old name":           {chatCompletions, old, `{"max_completion_tokens":100,"model":"a"}`, `{"max_tokens":100,"model":"a"}`},
+		"cap, old name, lowered":  {chatCompletions, oldLower, `{"max_completion_tokens":100,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"cap, old name, the same": {chatCompletions, oldLower, `{"max_completion_tokens":7,"model":"a"}`, `{"max_tokens":7,"model":"a"}`},
+		"cap, old name, spaces":   {chatCompletions, oldLower, "{\"model\":\"a\",\"max_completion_tokens\" \n:\t 100 }", "{\"model\":\"a\",\"max_tokens\" \n:\t 7 }"},
+		"cap null, old name":      {chatCompletions, old, `{"max_completion_tokens":null,"model":"a"}`, `{"max_completion_tokens":null,"model":"a"}`},
+		"old cap known":           {chatCompletions, old, `{"max_tokens":100,"model":"a"}`, `{"max_tokens":100,"model":"a"}`},
+		"old cap beside null":     {chatCompletions, oldLower, `{"max_completion_tokens":null,"max_tokens":9,"model":"a"}`, `{"max_completion_tokens":null,"max_tokens":7,"model":"a"}`},
+		"both known":              {chatCompletions, old, `{"max_completion_tokens":9,"max_tokens":9,"model":"a"}`, `{"max_completion_tokens":9,"max_tokens":9,"model":"a"}`},
+		"both lowered, old name":  {chatCompletions, oldLower, `{"max_completion_tokens":9,"max_tokens":9,"model":"a"}`, `{"max_completion_tokens":7,"max_tokens":7,"model":"a"}`},
+		"cap beside old null":     {chatCompletions, old, `{"max_completion_tokens":9,"max_tokens":null,"model":"a"}`, `{"max_completion_tokens":9,"max_tokens":9,"model":"a"}`},
+		"both, old null, lowered": {chatCompletions, oldLower, `{"max_tokens":null,"max_completion_tokens":9,"model":"a"}`, `{"max_tokens":7,"max_completion_tokens":7,"model":"a"}`},
+		"cap known by both names": {chatCompletions, Edit{}, `{"max_completion_tokens":100,"model":"a"}`, `{"max_completion_tokens":100,"model":"a"}`},
+		"all at once, old name":   {chatCompletions, Edit{Model: "b", OutputCap: 7, OldOutputCap: true, IncludeUsage: true}, `{"stream":true,"max_completion_tokens":9,"model":"a"}`, `{"stream_options":{"include_usage":true},"stream":true,"max_tokens":7,"model":"b"}`},
+		"completions, old name":   {completions, oldLower, `{"model":"a","max_completion_tokens":9,"max_tokens":9}`, `{"model":"a","max_completion_tokens":9,"max_tokens":7}`},
 		"messages":                {messages, lower, `{"model":"a","max_tokens":64000}`, `{"model":"a","max_tokens":7}`},
 		"Gemini, no settings":     {generateContent, lower, `{"contents":[]}`, `{"generationConfig":{"maxOutputTokens":7},"contents":[]}`},
 		"Gemini, nothing at all":  {generateContent, lower, ` {} `, ` {"generationConfig":{"maxOutputTokens":7}} `},
@@ -150,6 +165,9 @@ func FuzzEdit(f *testing.F) {
 				includeUsage && (operation.read == readsChat || operation.read == readsCompletions) && again.Stream && !again.IncludeUsage ||
 				operation.Name == responses.Name && !again.places.store.present() {
 				t.Fatalf("%q became %q: %+v", body, edited, again)
+			}
+			if !outputCap && again.OutputCap != request.OutputCap || old && operation.read == readsChat && again.OutputCap > 0 && !again.given(again.places.oldOutputCap) {
+				t.Fatalf("%q became %q: cap %d", body, edited, again.OutputCap)
 			}
 			if again.Choices != request.Choices || again.Stream != request.Stream || again.unbounded != request.unbounded || again.images != request.images {
 				t.Fatalf("%q became %q: %+v", body, edited, again)
