@@ -64,7 +64,7 @@ var chatRefusals = map[field]refusal{
 
 // chatBody is what is read of POST /v1/chat/completions (openai-openapi,
 // CreateChatCompletionRequest), and of the extensions of compatible providers what
-// costs or keeps more than the answer: models and plugins (OpenRouter), deferred and
+// costs or keeps more than the answer: models, plugins and provider (OpenRouter), deferred and
 // search_parameters (xAI), cached contents (extra_body of Gemini, gemini-api/docs/openai).
 var chatBody = func() *place {
 	address := []member{{text: "url", at: &place{field: chatAddress}}}
@@ -122,6 +122,7 @@ var chatBody = func() *place {
 		{text: "web_search_options", at: &place{field: chatSearchOptions}},
 		{text: "search_parameters", at: &place{field: chatSearchParameters}},
 		{text: "plugins", at: &place{field: chatPlugins}},
+		{text: "provider", at: routingPlace},
 		{text: "tools", at: &place{each: tool}},
 		{text: "modalities", at: &place{field: chatModalities, each: &place{field: chatModality}}},
 		{text: "audio", at: &place{field: chatVoice}},
@@ -193,6 +194,8 @@ func (r *Request) readChat() error {
 			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "none"
 		case chatThinkingType:
 			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "disabled"
+		case routing:
+			return b.routed(start, end)
 		case chatThinkingBudget:
 			r.ThinkingBudget, problem = b.integer("thinking_budget", start, end, -1, maxOutputCap) // -1: as the model likes
 			r.NoReasoning = r.NoReasoning || r.ThinkingBudget == 0 && !b.null(start, end)

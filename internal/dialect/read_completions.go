@@ -26,6 +26,7 @@ var completionsBody = &place{names: []member{
 		{text: "include_usage", at: &place{field: completionsIncludeUsage}},
 	}}},
 	{text: "service_tier", at: &place{field: completionsTier}},
+	{text: "provider", at: routingPlace},
 }}
 
 // standardCompletionCap is the output cap where a request has none (openai-openapi,
@@ -50,6 +51,8 @@ func (r *Request) readCompletions() error {
 			r.SSE = r.Stream
 		case completionsChoices:
 			return b.choices("n", start, end)
+		case routing:
+			return b.routed(start, end)
 		case completionsBestOf:
 			bestOf, problem = b.integer("best_of", start, end, 1, maxChoices)
 		case completionsCap:

@@ -11,6 +11,7 @@ const (
 var embeddingsBody = &place{names: []member{
 	{text: "model", at: &place{field: inputModel}},
 	{text: "stream", at: &place{field: inputStream}},
+	{text: "provider", at: routingPlace},
 }}
 
 // standardModeration is the model where a moderation names none (openai-openapi,
@@ -21,12 +22,15 @@ const standardModeration = "omni-moderation-latest"
 func (r *Request) readInput(standardModel string) error {
 	b := &reading{request: r}
 	err := b.scan(embeddingsBody, func(f field, start, end int) *Error {
-		if f == inputStream {
+		switch f {
+		case inputStream:
 			stream, problem := b.boolean("stream", start, end)
 			if problem == nil && stream {
 				problem = unsupported("stream", "this operation answers at once.")
 			}
 			return problem
+		case routing:
+			return b.routed(start, end)
 		}
 		if b.null(start, end) && standardModel != "" {
 			r.places.model = span{start, end}

@@ -84,6 +84,7 @@ var responsesBody = func() *place {
 		{text: "conversation", at: &place{field: responsesConversation}},
 		{text: "prompt", at: &place{field: responsesPrompt}},
 		{text: "service_tier", at: &place{field: responsesTier}},
+		{text: "provider", at: routingPlace},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: responsesLifetime}}}}},
 		{text: "tools", at: &place{each: tool}},
 	}}
@@ -146,6 +147,8 @@ func (r *Request) readResponses() error {
 			b.name(&r.conversation.user, start, end)
 		case responsesImage:
 			b.mediaAddress(start, end)
+		case routing:
+			return b.routed(start, end)
 		case responsesFileData:
 			r.unbounded = r.unbounded || !b.null(start, end)
 		default:
