@@ -49,15 +49,37 @@ func TestSpeechRequests(t *testing.T) {
 }
 
 // wav is a file of one second.
-func wav(format uint16, rate uint32) string {
+func wav(format uint16, rate uint32) string { return wavOf(format, 1, rate, 2, 16) }
+
+// wavOf is a file of one second by what its header says of a second's bytes.
+func wavOf(format, channels uint16, rate uint32, block, bits uint16) string {
 	b := []byte("RIFF\x00\x00\x00\x00WAVEJUNK\x01\x00\x00\x00x\x00fmt \x10\x00\x00\x00")
 	b = binary.LittleEndian.AppendUint16(b, format)
-	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = binary.LittleEndian.AppendUint16(b, channels)
 	b = binary.LittleEndian.AppendUint32(b, rate)
-	b = binary.LittleEndian.AppendUint32(b, rate*2)
-	b = binary.LittleEndian.AppendUint16(b, 2)
-	b = binary.LittleEndian.AppendUint16(b, 16)
-	return string(b) + "data" + strings.Repeat("\x00", int(rate)*2-len(b)-4)
+	b = binary.LittleEndian.AppendUint32(b, rate*uint32(block))
+	b = binary.LittleEndian.AppendUint16(b, block)
+	b = binary.LittleEndian.AppendUint16(b, bits)
+	return string(b) + "data" + strings.Repeat("\x00", int(rate)*int(block)-len(b)-4)
+}
+
+// A header whose numbers do not agree does not make audio cheaper: players go by the
+// channels and the bits.
+func TestAWAVHeaderMustAgreeWithItself(t *testing.T) {
+	for _, row := range []struct {
+		format, channels uint16
+		block, bits      uint16
+		taken            bool
+	}{
+		{1, 1, 1, 8, true}, {1, 2, 4, 16, true}, {1, 6, 18, 24, true}, {3, 1, 4, 32, true}, {3, 8, 64, 64, true},
+		{1, 1, 64, 8, false}, {1, 1, 4, 16, false}, {1, 2, 2, 16, false}, {1, 0, 64, 8, false}, {1, 64, 64, 4, false}, {1, 1, 1, 12, false}, {1, 64, 64, 0, false},
+		{1, 65535, 63, 8, false},
+	} {
+		length, ok := wavLength([]byte(wavOf(row.format, row.channels, 8000, row.block, row.bits)))
+		if ok != row.taken || ok && length != time.Second {
+			t.Errorf("%+v: %s, %t", row, length, ok)
+		}
+	}
 }
 
 func TestAudioForms(t *testing.T) {
@@ -83,7 +105,7 @@ func TestAudioForms(t *testing.T) {
 		t.Errorf("%v %+v", err, again)
 	}
 	// What cannot be told from its header may be as long as can be.
-	for name, file := range map[string]string{"mp3": strings.Repeat("x", 7500), "cut": "RIFF\x00\x00\x00\x00WAVEfmt " + strings.Repeat("\xff", 7500-16), "compressed": wav(2, 3750)} {
+	for name, file := range map[string]string{"mp3": strings.Repeat("x", 7500), "cut": "RIFF\x00\x00\x00\x00WAVEfmt " + strings.Repeat("\xff", 7500-16), "compressed": wav(2, 3750), "at odds": wavOf(1, 1, 125, 60, 8)} {
 		if r, err = parse(transcriptions, [2]string{"file", file}, model); err != nil || r.AudioBound() != 10*time.Second {
 			t.Errorf("%s: %v %s", name, err, r.AudioBound())
 		}
