@@ -31,6 +31,10 @@ func (r *Request) readForm(contentType string) *Error {
 			}
 			continue
 		}
+		if r.Operation.read == readsAudioForm && audioFields[name] {
+			return NewError(CodeUnsupported).WithParam(name).WithMessage(name + " as a plain field is not supported by this gateway: " +
+				"what a transcription costs goes by the audio that is in the form. Send that as one file, named file, with a filename.")
+		}
 		if read && seen[name] {
 			return NewError(CodeInvalidRequest).WithParam(name).WithMessage("The form has " + name + " twice. Send it once.")
 		}
@@ -56,6 +60,12 @@ func (r *Request) readForm(contentType string) *Error {
 var fieldsRead = map[string]bool{
 	"model": true, "n": true, "size": true, "quality": true, "stream": true, "partial_images": true, "response_format": true,
 }
+
+// audioFields are the plain fields by which compatible providers take audio from
+// elsewhere in place of the file, or beside it: url (Groq), file_url and file_id
+// (Mistral); and the name of the file, which without a filename is a text to some parsers
+// and a file to others.
+var audioFields = map[string]bool{"file": true, "url": true, "file_url": true, "file_id": true}
 
 // readFile notes what a file of the form can cost.
 func (r *Request) readFile(part formPart) *Error {

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,33 @@ func TestAudioForms(t *testing.T) {
 		if r, err := parse(translations, fields...); err == nil {
 			t.Errorf("%s: %+v", name, r)
 		}
+	}
+}
+
+// What is held for and charged is the audio of the form: no field beside the file may name
+// other audio, in any spelling that a parser would take for it.
+func TestAudioComesInTheFormOnly(t *testing.T) {
+	contentType, body := written(t, [][2]string{{"model", "whisper-1"}, {"file", "RIFF"}})
+	first, rest, _ := strings.Cut(string(body), "\r\n")
+	with := func(field string) []byte {
+		return []byte(first + "\r\nContent-Disposition: form-data; name=\"" + field + "\"\r\n\r\nhttps://example.com/hours.wav\r\n" + first + "\r\n" + rest)
+	}
+	for _, field := range []string{"file", "url", "file_url", "file_id", "URL", "File_Url", "file_id[]", "url[0]"} {
+		for _, operation := range []Operation{transcriptions, translations} {
+			_, err := ParseForm(operation, contentType, with(field))
+			var problem *Error
+			if !errors.As(err, &problem) || problem.Code != CodeUnsupported || problem.Status != 400 || problem.Param == "" || !strings.Contains(problem.Message, "Send that as one file, named file") {
+				t.Errorf("%s, %s: %v", operation.Name, field, err)
+			}
+		}
+	}
+	for _, field := range []string{"prompt", "language", "file_format", "urls"} {
+		if _, err := ParseForm(transcriptions, contentType, with(field)); err != nil {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if _, err := ParseForm(editImages, contentType, with("url")); err != nil {
+		t.Errorf("images: %v", err)
 	}
 }
 
