@@ -93,7 +93,7 @@ func (a *App) buildProvider(configured *Provider) (*upstream.Provider, error) {
 		if err != nil {
 			return nil, err
 		}
-		options = upstream.ProviderOptions{Name: configured.Name, Dialects: []dialect.Dialect{spoken}, OldOutputCap: true}
+		options = upstream.ProviderOptions{Name: configured.Name, Dialects: []dialect.Dialect{spoken}, OldOutputCap: upstream.OldOutputCapAt(address)}
 	}
 	options.BaseURL, options.Keys, options.Models = address, keys, configured.Models
 	options.Timeouts = configured.timeouts()

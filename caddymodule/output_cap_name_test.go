@@ -41,3 +41,14 @@ func TestAnOutputCapGoesByTheNameThatTheProviderKnows(t *testing.T) {
 		}
 	}
 }
+
+// A second account at a well-known provider, by a name of its own, is no provider of which
+// nothing is known.
+func TestAWellKnownAddressKnowsTheNewerName(t *testing.T) {
+	for address, want := range map[string]bool{"https://eu.api.openai.com/v1": false, "https://llm.example.com/v1": true} {
+		provider, err := new(App).buildProvider(&Provider{Name: "house", Dialect: "openai", BaseURL: address})
+		if err != nil || provider == nil || provider.OldOutputCap != want {
+			t.Errorf("%s: %+v, %v", address, provider, err)
+		}
+	}
+}

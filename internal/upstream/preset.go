@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering/usage"
@@ -71,6 +73,24 @@ func FindPreset(name string) (Preset, bool) {
 		return Preset{}, false
 	}
 	return presets[i], true
+}
+
+// OldOutputCapAt tells whether a provider of a name of its own may know only max_tokens as
+// the name of a chat's output cap: not where it is another account or region of a
+// well-known one that knows the newer name, as OpenAI's newer models refuse the older.
+func OldOutputCapAt(address *url.URL) bool {
+	host := strings.ToLower(address.Hostname())
+	for i := range presets {
+		p := &presets[i]
+		if p.Dialect != dialect.OpenAI || p.OldOutputCap {
+			continue
+		}
+		known, err := url.Parse(p.BaseURL + strings.Replace(p.BaseURLLike, "RESOURCE.", "", 1))
+		if err == nil && (host == known.Hostname() || strings.HasSuffix(host, "."+known.Hostname())) {
+			return false
+		}
+	}
+	return true
 }
 
 // Presets lists the well-known providers.

@@ -97,6 +97,23 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// A second account or another region of a well-known provider knows the names that it does.
+func TestOwnNamesOfWellKnownAddresses(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://api.openai.com/v1": false, "https://EU.api.openai.com/v1": false, "https://house.openai.azure.com/openai/v1": false, "https://eu-west-1.api.x.ai/v1": false,
+		"https://api.deepseek.com": true, "https://llm.example.com/v1": true, "https://notapi.openai.com.example/v1": true, "https://fakeapi.openai.com.": true, "http://127.0.0.1:11434/v1": true,
+		"https://myapi.x.ai.example.com": true, "https://generativelanguage.googleapis.com": true,
+	} {
+		parsed, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if OldOutputCapAt(parsed) != want {
+			t.Errorf("%s: not %t", address, want)
+		}
+	}
+}
+
 func TestDeploymentsCannotLeaveTheirPath(t *testing.T) {
 	operation, request := chatRequest(t)
 	p := NewProvider(ProviderOptions{Name: "azure", BaseURL: &url.URL{Scheme: "https", Host: "h", Path: "/"}, Deployments: true, Secrets: []string{"key"}})
