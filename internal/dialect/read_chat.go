@@ -195,7 +195,7 @@ func (r *Request) readChat() error {
 		case chatThinkingType:
 			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "disabled"
 		case routing:
-			return b.routed(start, end)
+			return b.routed(f, start, end)
 		case chatThinkingBudget:
 			r.ThinkingBudget, problem = b.integer("thinking_budget", start, end, -1, maxOutputCap) // -1: as the model likes
 			r.NoReasoning = r.NoReasoning || r.ThinkingBudget == 0 && !b.null(start, end)

@@ -15,7 +15,7 @@ const (
 
 // completionsBody is what is read of POST /v1/completions (openai-openapi,
 // CreateCompletionRequest).
-var completionsBody = &place{names: []member{
+var completionsBody = &place{names: append([]member{
 	{text: "model", at: &place{field: completionsModel}},
 	{text: "prompt", at: &place{field: completionsPrompt}},
 	{text: "stream", at: &place{field: completionsStream}},
@@ -26,8 +26,7 @@ var completionsBody = &place{names: []member{
 		{text: "include_usage", at: &place{field: completionsIncludeUsage}},
 	}}},
 	{text: "service_tier", at: &place{field: completionsTier}},
-	{text: "provider", at: routingPlace},
-}}
+}, routingMembers...)}
 
 // standardCompletionCap is the output cap where a request has none (openai-openapi,
 // max_tokens of completions). Compatible servers have others, so it is always sent.
@@ -51,8 +50,8 @@ func (r *Request) readCompletions() error {
 			r.SSE = r.Stream
 		case completionsChoices:
 			return b.choices("n", start, end)
-		case routing:
-			return b.routed(start, end)
+		case routing, routingModels, routingFallbacks, routingPlugins:
+			return b.routed(f, start, end)
 		case completionsBestOf:
 			bestOf, problem = b.integer("best_of", start, end, 1, maxChoices)
 		case completionsCap:

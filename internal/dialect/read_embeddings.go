@@ -30,7 +30,7 @@ func (r *Request) readInput(standardModel string) error {
 			}
 			return problem
 		case routing:
-			return b.routed(start, end)
+			return b.routed(f, start, end)
 		}
 		if b.null(start, end) && standardModel != "" {
 			r.places.model = span{start, end}

@@ -68,7 +68,7 @@ var responsesBody = func() *place {
 		{text: "output", at: content},           // of a tool's result
 		{text: "tools", at: &place{each: tool}}, // additional_tools, which newer Codex has all its tools in
 	}, part.names...)}
-	return &place{names: []member{
+	return &place{names: append([]member{
 		{text: "model", at: &place{field: responsesModel}},
 		{text: "input", at: &place{field: responsesText, each: item}},
 		{text: "instructions", at: &place{field: responsesInstructions}},
@@ -84,10 +84,9 @@ var responsesBody = func() *place {
 		{text: "conversation", at: &place{field: responsesConversation}},
 		{text: "prompt", at: &place{field: responsesPrompt}},
 		{text: "service_tier", at: &place{field: responsesTier}},
-		{text: "provider", at: routingPlace},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: responsesLifetime}}}}},
 		{text: "tools", at: &place{each: tool}},
-	}}
+	}, routingMembers...)}
 }()
 
 // readResponses reads a body of responses.
@@ -147,8 +146,8 @@ func (r *Request) readResponses() error {
 			b.name(&r.conversation.user, start, end)
 		case responsesImage:
 			b.mediaAddress(start, end)
-		case routing:
-			return b.routed(start, end)
+		case routing, routingModels, routingFallbacks, routingPlugins:
+			return b.routed(f, start, end)
 		case responsesFileData:
 			r.unbounded = r.unbounded || !b.null(start, end)
 		default:

@@ -1,8 +1,29 @@
 package dialect
 
-// routing is the field of what chooses among hosts of a model, in all bodies that
+// Fields of what chooses among hosts of a model, or among models, in all bodies that
 // OpenRouter reads; their own fields count up from 1.
-const routing field = 255
+const (
+	routing field = 255 - iota
+	routingModels
+	routingFallbacks
+	routingPlugins
+)
+
+// routingRefusals are those that are refused whole.
+var routingRefusals = map[field]refusal{
+	routingModels:    {"models", becauseModels},
+	routingFallbacks: {"fallbacks", becauseModels},
+	routingPlugins:   {"plugins", becauseUncapped},
+}
+
+// routingMembers are OpenRouter's members of completions and responses, which chat has
+// among its own.
+var routingMembers = []member{
+	{text: "provider", at: routingPlace},
+	{text: "models", at: &place{field: routingModels}},
+	{text: "fallbacks", at: &place{field: routingFallbacks}},
+	{text: "plugins", at: &place{field: routingPlugins}},
+}
 
 // routingPlace is the member provider, with which OpenRouter's callers say where it sends a
 // request (openrouter.ai/docs, Provider Routing). Hosts of one model differ in price: what
@@ -21,9 +42,12 @@ var routingPlace = &place{others: &place{field: routing}, names: []member{
 const becauseRouted = "it chooses the host, and with it the price. Of provider only data_collection, zdr, enforce_distillable_text, require_parameters and max_price are taken. " +
 	"To choose among the providers of this gateway, send the header Faregate-Provider, as in order=anthropic|openrouter."
 
-// routed refuses a member that chooses among hosts: one that is not null or an empty
-// array. Other than elsewhere false asks for something, as in allow_fallbacks.
-func (b *reading) routed(start, end int) *Error {
+// routed refuses a member that chooses among hosts or models: one that is not null or an
+// empty array. Among hosts false asks for something, too, as in allow_fallbacks.
+func (b *reading) routed(f field, start, end int) *Error {
+	if refused, ok := routingRefusals[f]; ok {
+		return b.refuse(refused.param, refused.why, start, end)
+	}
 	if b.scanner.data[start] == 'f' {
 		return unsupported("provider", becauseRouted)
 	}

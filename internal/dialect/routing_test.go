@@ -32,3 +32,16 @@ func TestCallersDoNotChooseTheHost(t *testing.T) {
 		}
 	}
 }
+
+// Neither does another model answer, nor a plug-in run, in any of the operations that
+// OpenRouter has.
+func TestCallersDoNotChooseAnotherModelBesides(t *testing.T) {
+	for _, operation := range []Operation{chatCompletions, completions, responses, compactResponses} {
+		for name, value := range map[string]string{"models": `["b"]`, "fallbacks": `[{"model":"b"}]`, "plugins": `[{"id":"web"}]`} {
+			if problem := refused(t, operation, "", `{"model":"a","input":"x","`+name+`":`+value+`}`); problem.Code != CodeUnsupported || problem.Param != name {
+				t.Errorf("%s, %s: %+v", operation.Name, name, problem)
+			}
+		}
+		mustParse(t, operation, `{"model":"a","input":"x","models":[],"fallbacks":null,"plugins":[]}`)
+	}
+}
