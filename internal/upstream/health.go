@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,10 @@ const (
 	// does not know is forgotten first.
 	maxKeys      = 4096
 	maxKeyModels = 1 << 17
+	// patternParts is among how many the names that a pattern stands for are shared out, each
+	// part with a health of its own. Some dozens of names can be left alone for an hour at once,
+	// as models without a price are for the rest of the day; few others may be so with them.
+	patternParts = 1024
 )
 
 // HealthOptions configure a Health.
@@ -67,6 +72,8 @@ type Health struct {
 	started time.Time
 	random  func() uint64
 	observe func(Event)
+	// partSeed keeps callers from choosing names that fall into one part with another's.
+	partSeed maphash.Seed
 
 	mu        sync.Mutex
 	addresses map[addressID]*addressState
@@ -90,6 +97,7 @@ type (
 	keyModelID struct {
 		key   *keyState
 		model string
+		part  uint16
 	}
 )
 
@@ -118,7 +126,7 @@ type keyState struct {
 	present  int
 }
 
-// keyModelState is one key for one model.
+// keyModelState is one key for one model, or for a part of the names under a pattern.
 type keyModelState struct {
 	circuit
 	// left is how the provider's rate limits lower the weight: 0 not at all, else a
@@ -134,7 +142,7 @@ type keyModelState struct {
 // NewHealth returns a Health that knows of no trouble.
 func NewHealth(options HealthOptions) *Health {
 	h := &Health{
-		clock: options.Now, random: options.Random, observe: options.Observe,
+		clock: options.Now, random: options.Random, observe: options.Observe, partSeed: maphash.MakeSeed(),
 		addresses: make(map[addressID]*addressState), keys: make(map[keyID]*keyState), keyModels: make(map[keyModelID]*keyModelState),
 	}
 	if h.clock == nil {
@@ -224,9 +232,14 @@ func (h *Health) key(provider string, configured *providerKey) *keyState {
 	return state
 }
 
-// forKeys finds what is known of keys for a model. What is new lies together in
-// memory, as it is read together.
-func (h *Health) forKeys(keys []*keyState, model string) []*keyModelState {
+// partOf is the part of a pattern's names that a name belongs to.
+func (h *Health) partOf(name string) uint16 {
+	return uint16(maphash.String(h.partSeed, name) % patternParts)
+}
+
+// forKeys finds what is known of keys for a model, or for a part of a pattern's names.
+// What is new lies together in memory, as it is read together.
+func (h *Health) forKeys(keys []*keyState, model string, part uint16) []*keyModelState {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.keyModels)+len(keys) > maxKeyModels {
@@ -235,7 +248,7 @@ func (h *Health) forKeys(keys []*keyState, model string) []*keyModelState {
 	states := make([]*keyModelState, len(keys))
 	var fresh []keyModelState
 	for i, key := range keys {
-		id := keyModelID{key, model}
+		id := keyModelID{key, model, part}
 		state, ok := h.keyModels[id]
 		if !ok {
 			if fresh == nil {

@@ -229,20 +229,21 @@ func (s *Selector) makeRoutes(model *Model) *routes {
 		states := s.states[target.Provider]
 		target.Lacks = model.lacksAt(target)
 		named := routeTarget{Target: target, limits: model.limitsAt(target), estimator: tokens.For(target.Model, model.Name), first: len(r.candidates)}
-		known := target.Model
+		known, part := target.Model, uint16(0)
 		if entry, ok := s.book.book.Find(target.Provider.Name, target.Model); ok {
 			// A dated name shares the provider's limits, and its fate, with its model.
 			known = entry.Name
 		} else if target.pattern != "" {
-			// Callers make these names up: what is remembered must not grow with them.
-			known = target.pattern
+			// Callers make these names up: what is remembered must not grow with them, nor show
+			// them. Yet what befalls one of them is not the others' fate.
+			known, part = target.pattern, s.health.partOf(target.Model)
 		}
 		total := 0
 		for _, credential := range target.Provider.credentials {
 			total += credential.key.weight
 		}
 		r.shared = r.shared || slices.ContainsFunc(targets[:i], func(other Target) bool { return other.Provider == target.Provider })
-		for number, state := range s.health.forKeys(states.keys, known) {
+		for number, state := range s.health.forKeys(states.keys, known, part) {
 			weight := boundedWeight(target.Weight) * target.Provider.credentials[number].key.weight * weightUnit / total
 			r.candidates = append(r.candidates, candidate{
 				address: states.address, key: state.key, state: state, weight: uint32(max(weight, 1)),

@@ -69,6 +69,10 @@
 // One refusal, rate limit, time-out or failed connection begins a cool-down; of other
 // errors three in a row do, or one that says how long to wait.
 //
+// Names that callers make up under a pattern are shared out among a bounded number of
+// parts, each left alone by itself: they must neither fill the memory nor share one fate.
+// Outside, all of them go by the pattern.
+//
 // Where everybody is left alone, and the provider has not said for how long, requests
 // still try the one who will be asked next: of errors until they have lasted for about
 // half a minute, of a refusal for the first minute. Only then callers are turned away

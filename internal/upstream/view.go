@@ -19,8 +19,9 @@ type View struct {
 	Limits []LimitView
 }
 
-// LimitView is what a provider last said of the rate limits of a key for a model. What is
-// not Known it did not say; after its Reset the whole is there again.
+// LimitView is what a provider last said of the rate limits of a key for a model; of a
+// pattern's names, for the one whose limits are whole again last. What is not Known it did
+// not say; after its Reset the whole is there again.
 type LimitView struct {
 	Provider, Key, Model string
 	Requests, Tokens     dialect.Allowance
@@ -39,7 +40,7 @@ type KeyView struct {
 }
 
 // CoolDownView is a cool-down, or the time after one. Key and Model are empty where
-// the provider's address is meant.
+// the provider's address is meant. Of a pattern's names it is the one that lasts longest.
 type CoolDownView struct {
 	Provider, Key, Model string
 	Result               Result
@@ -92,12 +93,44 @@ func (h *Health) View() View {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key))
 	})
 	slices.SortFunc(view.CoolDowns, func(a, b CoolDownView) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Model, b.Model))
+		return cmp.Or(a.compare(&b), recoveredLast(a.Recovered, b.Recovered), b.Until.Compare(a.Until))
 	})
+	view.CoolDowns = slices.CompactFunc(view.CoolDowns, func(a, b CoolDownView) bool { return a.compare(&b) == 0 })
 	slices.SortFunc(view.Limits, func(a, b LimitView) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Model, b.Model))
+		return cmp.Or(a.compare(&b), b.lastReset().Compare(a.lastReset()))
 	})
+	view.Limits = slices.CompactFunc(view.Limits, func(a, b LimitView) bool { return a.compare(&b) == 0 })
 	return view
+}
+
+func (c *CoolDownView) compare(other *CoolDownView) int {
+	return compareLabels(c.Provider, other.Provider, c.Key, other.Key, c.Model, other.Model)
+}
+
+func (l *LimitView) compare(other *LimitView) int {
+	return compareLabels(l.Provider, other.Provider, l.Key, other.Key, l.Model, other.Model)
+}
+
+func compareLabels(provider, otherProvider, key, otherKey, model, otherModel string) int {
+	return cmp.Or(cmp.Compare(provider, otherProvider), cmp.Compare(len(key), len(otherKey)), cmp.Compare(key, otherKey), cmp.Compare(model, otherModel))
+}
+
+func recoveredLast(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// lastReset is when the later of the limits is whole again.
+func (l *LimitView) lastReset() time.Time {
+	if l.Tokens.Reset.After(l.Requests.Reset) {
+		return l.Tokens.Reset
+	}
+	return l.Requests.Reset
 }
 
 func (c *circuit) view(now int64) (CoolDownView, bool) {
