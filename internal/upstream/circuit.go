@@ -30,11 +30,11 @@ type circuit struct {
 	// failures are those in a row that have not begun a cool-down.
 	failures atomic.Int32
 	result   atomic.Uint32 // Result that began the last cool-down
-	// lastResorts is below how many cool-downs in a row, each with a try at its end, those
-	// who have nobody else may still try.
+	// lastResorts is below how many outages those who have nobody else may still try.
 	lastResorts atomic.Int32
-	// coolDowns are those in a row, without a full recovery between.
-	coolDowns atomic.Int32
+	// coolDowns are those in a row, without a full recovery between, and outages those of
+	// them, each with a try at its end, that no prompt can bring about.
+	coolDowns, outages atomic.Int32
 	// since is when the last cool-down began, ramp how long the share grows after it.
 	since, ramp atomic.Int64
 
@@ -76,7 +76,7 @@ func (c *circuit) at(now int64) (standing, uint32) {
 		return open, c.recoveredShare(now + until)
 	case now >= until && now >= c.probe.Load():
 		return probing, fullShare
-	case c.coolDowns.Load() < c.lastResorts.Load():
+	case c.outages.Load() < c.lastResorts.Load():
 		return cooling, fullShare
 	}
 	return shut, fullShare
@@ -138,7 +138,7 @@ func (c *circuit) succeed(now, began int64) bool {
 		return true
 	case until < 0 && now+until >= c.ramp.Load():
 		c.set(0)
-		c.coolDowns.Store(0)
+		c.forgetCoolDowns()
 	}
 	c.failures.Store(0)
 	return false
@@ -157,18 +157,27 @@ func (c *circuit) fail(now, began int64, result Result, asked time.Duration, ran
 		// provider asks for longer.
 		if end := now + int64(asked); asked > 0 && end > until {
 			c.set(end)
+			c.result.Store(uint32(result))
+			c.lastResorts.Store(0) // it is no guess any more
 		}
 		return 0, false
 	}
 	healthy := until == 0
 	if until < 0 && now+until >= c.ramp.Load() { // it had long recovered
 		healthy = true
-		c.coolDowns.Store(0)
+		c.forgetCoolDowns()
+	}
+	if until < 0 && f.prompts {
+		// One who sends such prompts between the others' good ones must not end each recovery.
+		healthy = true
 	}
 	if failures := c.failures.Add(1); healthy && failures < f.inRow && asked <= 0 {
 		return 0, false
 	}
 	coolDowns := c.coolDowns.Add(1)
+	if !f.prompts {
+		c.outages.Add(1)
+	}
 	wait := min(f.base<<min(coolDowns-1, 20), f.most)
 	until = now + int64(asked)
 	if wait > asked {
@@ -197,7 +206,12 @@ func (c *circuit) forget() {
 	c.set(0)
 	c.probe.Store(0)
 	c.failures.Store(0)
+	c.forgetCoolDowns()
+}
+
+func (c *circuit) forgetCoolDowns() {
 	c.coolDowns.Store(0)
+	c.outages.Store(0)
 }
 
 // tryNow ends a cool-down's wait: the next request may try.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -147,6 +148,9 @@ type fault struct {
 	// nobody else is left, if the length of the cool-down is our guess and not the
 	// provider's word.
 	lastResorts int32
+	// prompts tells that it can be the prompt's own matter, so that any caller can bring it
+	// about, at will and for nothing: that must not keep the others out.
+	prompts bool
 }
 
 const (
@@ -155,6 +159,8 @@ const (
 	// Of a refusal only the first cool-down: it can be an error of the provider's, too,
 	// but it must not see a refused key forever.
 	fewLastResorts = 2
+	// Of what may have been meant for one prompt alone nobody knows whether the next will do.
+	endlessLastResorts = math.MaxInt32
 )
 
 var faults = [...]fault{
@@ -164,10 +170,10 @@ var faults = [...]fault{
 	NoCredit: {scope: ofKey, inRow: 1, base: time.Minute, most: 4 * time.Hour, lastResorts: fewLastResorts},
 	// Providers that say nothing of when may have meant this one request, as it alone is
 	// longer than the limit of a minute (OpenAI).
-	RateLimited: {scope: ofModel, inRow: 1, base: time.Second, most: time.Minute, mostAsked: time.Hour, lastResorts: someLastResorts},
+	RateLimited: {scope: ofModel, inRow: 1, base: time.Second, most: time.Minute, mostAsked: time.Hour, lastResorts: endlessLastResorts, prompts: true},
 	// One error among many answers is no reason to leave a key alone: with all keys
 	// as fallible, all would be left alone most of the time.
-	Forbidden:    {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
+	Forbidden:    {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, mostAsked: time.Minute, lastResorts: endlessLastResorts, prompts: true},
 	Overloaded:   {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
 	Failed:       {scope: ofModel, inRow: 3, base: time.Second, most: time.Minute, mostAsked: time.Minute, lastResorts: someLastResorts},
 	ModelMissing: {scope: ofModel, inRow: 3, base: time.Second, most: 10 * time.Minute, lastResorts: someLastResorts},

@@ -76,7 +76,8 @@
 // Where everybody is left alone, and the provider has not said for how long, requests
 // still try the one who will be asked next: of errors until they have lasted for about
 // half a minute, of a refusal for the first minute. Only then callers are turned away
-// without being tried.
+// without being tried. What can be the prompt's own matter (403, 429 without a time) turns
+// nobody away, or one caller could shut a model for all with prompts that cost nothing.
 package upstream
 
 import "errors"
