@@ -136,8 +136,11 @@ func (rt *runtime) noteHealth(event upstream.Event) {
 	measured.coolDowns.WithLabelValues(event.Provider, event.Result.String()).Inc()
 	fields = append(fields, zap.Stringer("reason", event.Result), zap.Time("until", event.Until))
 	text := "a provider is left alone for a time"
-	if event.Change == upstream.KeyRefused {
+	switch {
+	case event.Change == upstream.KeyRefused:
 		text = "a provider refuses a key or its account: replace the key, or add credit there"
+	case event.Result == upstream.LowCredit:
+		text = "a provider's account has too little credit for some requests: add credit there"
 	}
 	logger.Warn(text, fields...)
 	data["reason"], data["until"] = event.Result.String(), event.Until.UTC().Format(time.RFC3339)

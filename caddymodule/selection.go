@@ -101,7 +101,7 @@ func unavailable(err *upstream.UnavailableError) *dialect.Error {
 		code = dialect.CodeProviderOverloaded
 	case err.Cause == upstream.ModelMissing:
 		code = dialect.CodeProviderLacksModel
-	case err.Cause == upstream.Forbidden:
+	case err.Cause == upstream.Forbidden, err.Cause == upstream.LowCredit:
 		code = dialect.CodeProviderRefused
 	}
 	problem := dialect.NewError(code)

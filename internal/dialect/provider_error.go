@@ -17,6 +17,7 @@ const (
 	ProviderCallerError                                 // the request is at fault, everywhere the same
 	ProviderRefusedCredential                           // the gateway's key, account or region is refused
 	ProviderQuota                                       // the gateway's account there has no credit left
+	ProviderLowCredit                                   // it has too little left for this request
 	ProviderRateLimited                                 // the gateway's account asks too often
 	ProviderOverloaded                                  // it has too much to do
 	ProviderModelNotFound                               // it does not serve the model, or not to us
@@ -32,6 +33,7 @@ var classes = [...]struct {
 	ProviderCallerError:       {"caller_error", http.StatusBadRequest, CodeInvalidRequest},
 	ProviderRefusedCredential: {"refused_credential", http.StatusUnauthorized, CodeProviderRefused},
 	ProviderQuota:             {"quota", http.StatusTooManyRequests, CodeProviderRefused},
+	ProviderLowCredit:         {"low_credit", http.StatusPaymentRequired, CodeProviderRefused},
 	ProviderRateLimited:       {"rate_limited", http.StatusTooManyRequests, CodeProviderRateLimited},
 	ProviderOverloaded:        {"overloaded", http.StatusServiceUnavailable, CodeProviderOverloaded},
 	ProviderModelNotFound:     {"model_not_found", http.StatusNotFound, CodeProviderLacksModel},
@@ -60,6 +62,8 @@ func (c ProviderErrorClass) Retryable() bool { return c != ProviderCallerError }
 func ClassifyProviderError(d Dialect, status int, body []byte) ProviderErrorClass {
 	said := readProviderError(body)
 	switch {
+	case status == http.StatusPaymentRequired && said.lowCredit():
+		return ProviderLowCredit
 	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden:
 		if said.quota() {
 			return ProviderQuota

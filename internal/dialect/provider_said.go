@@ -91,6 +91,13 @@ func text(value jsonText) string {
 	return decoded
 }
 
+// lowCredit tells whether a 402 is about what this one request may cost: a smaller one can
+// still be paid for.
+func (e providerError) lowCredit() bool {
+	return e.message.begins("This request requires more credits, or fewer max_tokens") || // OpenRouter
+		e.message.begins("Prompt tokens limit exceeded") // OpenRouter, of the prompt alone
+}
+
 // quota tells whether the gateway's account at the provider is out of credit.
 func (e providerError) quota() bool {
 	return e.code == "insufficient_quota" || e.kind == "insufficient_quota" || // OpenAI, under 429

@@ -21,7 +21,7 @@ func trip(c *circuit, at int64, result Result, asked time.Duration) (until int64
 
 func TestHowManyFailuresBeginACoolDown(t *testing.T) {
 	for result, want := range map[Result]int{
-		Refused: 1, NoCredit: 1, RateLimited: 1, TimedOut: 1, Unreachable: 1, Failed: 3, Overloaded: 3, Forbidden: 3, ModelMissing: 3,
+		Refused: 1, NoCredit: 1, LowCredit: 1, RateLimited: 1, TimedOut: 1, Unreachable: 1, Failed: 3, Overloaded: 3, Forbidden: 3, ModelMissing: 3,
 	} {
 		var c circuit
 		failures := 0

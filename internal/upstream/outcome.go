@@ -29,6 +29,9 @@ const (
 	Refused
 	// NoCredit: the key's account is out of credit (402).
 	NoCredit
+	// LowCredit: the key's account has too little credit for this request (402, OpenRouter);
+	// a smaller one, or one of a cheaper model, may be taken.
+	LowCredit
 	// Forbidden: the key may not do this (403). That can be the model's matter or even
 	// the prompt's (OpenRouter: flagged by moderation), so the key stays in use.
 	Forbidden
@@ -47,7 +50,7 @@ const (
 )
 
 var resultNames = [...]string{
-	Abandoned: "abandoned", Succeeded: "succeeded", CallersFault: "callers_fault", Refused: "refused", NoCredit: "no_credit",
+	Abandoned: "abandoned", Succeeded: "succeeded", CallersFault: "callers_fault", Refused: "refused", NoCredit: "no_credit", LowCredit: "low_credit",
 	Forbidden: "forbidden", RateLimited: "rate_limited", Overloaded: "overloaded", Failed: "failed", TimedOut: "timed_out",
 	Unreachable: "unreachable", ModelMissing: "model_missing",
 }
@@ -88,6 +91,8 @@ func ResultOf(class dialect.ProviderErrorClass, status int) Result {
 		return Refused
 	case dialect.ProviderQuota:
 		return NoCredit
+	case dialect.ProviderLowCredit:
+		return LowCredit
 	case dialect.ProviderRateLimited:
 		return RateLimited
 	case dialect.ProviderOverloaded:
@@ -168,6 +173,8 @@ var faults = [...]fault{
 	// Soon a try every few hours, and when the configuration is loaded again.
 	Refused:  {scope: ofKey, inRow: 1, base: time.Minute, most: 4 * time.Hour, lastResorts: fewLastResorts},
 	NoCredit: {scope: ofKey, inRow: 1, base: time.Minute, most: 4 * time.Hour, lastResorts: fewLastResorts},
+	// One is enough for the operator to be told; each further one would be a message more.
+	LowCredit: {scope: ofModel, inRow: 1, base: time.Minute, most: 10 * time.Minute, lastResorts: endlessLastResorts, prompts: true},
 	// Providers that say nothing of when may have meant this one request, as it alone is
 	// longer than the limit of a minute (OpenAI).
 	RateLimited: {scope: ofModel, inRow: 1, base: time.Second, most: time.Minute, mostAsked: time.Hour, lastResorts: endlessLastResorts, prompts: true},

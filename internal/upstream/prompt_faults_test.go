@@ -2,12 +2,13 @@ package upstream
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
 
 // What a provider refuses a prompt for, one caller can bring about at will.
-var promptFaults = []Result{Forbidden, RateLimited}
+var promptFaults = []Result{Forbidden, RateLimited, LowCredit}
 
 func TestPromptsThatAreRefusedDoNotShutAModelForOthers(t *testing.T) {
 	for _, result := range promptFaults {
@@ -83,5 +84,36 @@ func TestTheProvidersWordIsNoGuess(t *testing.T) {
 	var unavailable *UnavailableError
 	if asked, err := w.ask(Request{}, always(Succeeded)); !errors.As(err, &unavailable) || unavailable.RetryAfter != time.Minute {
 		t.Errorf("%q, %v", asked, err)
+	}
+}
+
+func TestTooLittleCreditForOneRequestIsNoMatterOfTheKey(t *testing.T) {
+	w := newWorld(t, 1)
+	one := house("one", ProviderOptions{Keys: keys(1)})
+	w.configure(SelectorOptions{}, []Target{to(one, "dear")}, []Target{to(one, "cheap")})
+	asked, err := w.ask(Request{}, func(a Attempt) Outcome {
+		if a.Model == "dear" {
+			return Outcome{Result: LowCredit}
+		}
+		return Outcome{Result: Succeeded}
+	})
+	if err != nil || !slices.Equal(asked, []string{"one/dear key 1", "one/cheap key 1"}) {
+		t.Errorf("%q, %v", asked, err)
+	}
+	if view := w.health.View(); view.Keys[0].Refused {
+		t.Errorf("%+v", view.Keys)
+	}
+	// The operator is told, once for many of them.
+	for range 10 {
+		_, _ = w.ask(Request{}, always(LowCredit))
+	}
+	told := 0
+	for _, event := range w.events {
+		if event.Model == "dear" && event.Change == CoolDown && event.Result == LowCredit && event.Key == "key 1" {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times: %+v", told, w.events)
 	}
 }

@@ -162,7 +162,7 @@ func TestResults(t *testing.T) {
 		want   Result
 	}{
 		{dialect.ProviderCallerError, 400, CallersFault}, {dialect.ProviderRefusedCredential, 401, Refused}, {dialect.ProviderRefusedCredential, 400, Refused},
-		{dialect.ProviderRefusedCredential, 402, NoCredit}, {dialect.ProviderRefusedCredential, 403, Forbidden}, {dialect.ProviderRefusedCredential, 0, Forbidden},
+		{dialect.ProviderRefusedCredential, 402, NoCredit}, {dialect.ProviderLowCredit, 402, LowCredit}, {dialect.ProviderRefusedCredential, 403, Forbidden}, {dialect.ProviderRefusedCredential, 0, Forbidden},
 		{dialect.ProviderQuota, 429, NoCredit}, {dialect.ProviderQuota, 400, NoCredit}, {dialect.ProviderRateLimited, 429, RateLimited}, {dialect.ProviderOverloaded, 529, Overloaded},
 		{dialect.ProviderModelNotFound, 404, ModelMissing}, {dialect.ProviderFailed, 500, Failed}, {dialect.ProviderInvalidAnswer, 200, Failed},
 	} {

@@ -121,7 +121,7 @@ func (s *simulation) usual() time.Duration {
 }
 
 func TestSimulatedFailingKey(t *testing.T) {
-	for _, result := range []Result{Failed, Overloaded, RateLimited, Refused, NoCredit, Forbidden, TimedOut, ModelMissing} {
+	for _, result := range []Result{Failed, Overloaded, RateLimited, Refused, NoCredit, LowCredit, Forbidden, TimedOut, ModelMissing} {
 		for _, affinity := range []bool{false, true} {
 			s := newSimulation(t, 7, 1, 1, 1, 1)
 			takes := 100 * time.Millisecond

@@ -60,14 +60,14 @@
 //
 // # Who is left alone
 //
-// A cool-down is of a key for one model (rate limits, overload, errors, time-outs),
-// of a key (401, 402, no credit), or of a provider's address (no connection). It
-// lasts as long as the provider says, within bounds, else from a second up to minutes,
-// longer each time. When it is over, one request tries; the others follow when that one was
-// answered, and at a growing share. Failures are counted only of requests that began
-// after the last cool-down, so that a hundred that fail together are one failure.
-// One refusal, rate limit, time-out or failed connection begins a cool-down; of other
-// errors three in a row do, or one that says how long to wait.
+// A cool-down is of a key for one model (rate limits, overload, errors, time-outs, too
+// little credit for what was asked), of a key (401, 402, no credit), or of a provider's
+// address (no connection). It lasts as long as the provider says, within bounds, else from
+// a second up to minutes, longer each time. When it is over, one request tries; the others
+// follow when that one was answered, and at a growing share. Failures are counted only of
+// requests that began after the last cool-down, so that a hundred that fail together are
+// one failure. One refusal, rate limit, time-out or failed connection begins a cool-down;
+// of other errors three in a row do, or one that says how long to wait.
 //
 // Names that callers make up under a pattern are shared out among a bounded number of
 // parts, each left alone by itself: they must neither fill the memory nor share one fate.
@@ -76,8 +76,9 @@
 // Where everybody is left alone, and the provider has not said for how long, requests
 // still try the one who will be asked next: of errors until they have lasted for about
 // half a minute, of a refusal for the first minute. Only then callers are turned away
-// without being tried. What can be the prompt's own matter (403, 429 without a time) turns
-// nobody away, or one caller could shut a model for all with prompts that cost nothing.
+// without being tried. What can be the prompt's own matter (403, 429 without a time, 402
+// as too little credit is left for it) turns nobody away, or one caller could shut a
+// model for all with prompts that cost nothing.
 package upstream
 
 import "errors"
