@@ -24,10 +24,14 @@ type sending struct {
 	long    *bodyReader // nil for a short body
 	short   bytes.Reader
 
+	// again is the last reader that net/http asked for to send the payload once more, nil
+	// if it was sent once only. Of a long body it tells how much was taken; of a short one
+	// it is not known which of the readers was written.
+	again atomic.Pointer[bodyReader]
+
 	// Of a short body: whether it was written to the connection, and as far as we know
-	// whole; and whether another reader was asked for, as then it is not known which of
-	// them was written.
-	written, whole, again atomic.Bool
+	// whole.
+	written, whole atomic.Bool
 }
 
 // send begins to send a payload. It must be ended.
@@ -60,8 +64,9 @@ func (s *sending) body() io.ReadCloser {
 
 // bodyAgain lets net/http send again what a closed idle connection never read.
 func (s *sending) bodyAgain() (io.ReadCloser, error) {
-	s.again.Store(true)
-	return s.payload.reader(), nil
+	reader := s.payload.reader()
+	s.again.Store(reader)
+	return reader, nil
 }
 
 func (s *sending) wrote(info httptrace.WroteRequestInfo) {
@@ -69,13 +74,16 @@ func (s *sending) wrote(info httptrace.WroteRequestInfo) {
 	s.written.Store(true)
 }
 
-// end tells whether all of the body was taken by a connection. Nobody may begin to read
-// it any more; who still does ends by himself.
+// end tells whether all of the body was taken by a connection, the last one that it was
+// sent over. Nobody may begin to read it any more; who still does ends by himself.
 func (s *sending) end() bool {
+	again := s.again.Load()
 	switch {
+	case s.long != nil && again != nil:
+		return again.sent()
 	case s.long != nil:
 		return s.long.sent()
-	case s.written.Load() && !s.again.Load():
+	case s.written.Load() && again == nil:
 		s.payload.release()
 	default:
 		// The provider answered before it had read all, or the connection was lost: the

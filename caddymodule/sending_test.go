@@ -183,7 +183,7 @@ func TestAShortBodyIsSentAgainWhereAnIdleConnectionWasClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
-		again := sending.again.Load()
+		again := sending.again.Load() != nil
 		if whole := sending.end(); !whole || again != (content == "second") {
 			t.Errorf("%s: sent whole: %t, again: %t", content, whole, again)
 		}
@@ -195,5 +195,35 @@ func TestAShortBodyIsSentAgainWhereAnIdleConnectionWasClosed(t *testing.T) {
 		if got := <-received; got != want {
 			t.Errorf("received %q, want %q", got, want)
 		}
+	}
+}
+
+// What counts of a long body is what the last connection took of it.
+func TestALongBodyThatIsSentAgain(t *testing.T) {
+	const length = 100 << 10
+	payload, memory := payloadOf(t, strings.Repeat("x", length))
+	sending := payload.send()
+	first := sending.body()
+	if _, err := io.ReadFull(first, make([]byte, 10<<10)); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	second, err := sending.bodyAgain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sending.end() {
+		t.Error("what nobody has read to its end is said to be sent")
+	}
+	if n, err := io.Copy(io.Discard, second); n != length || err != nil {
+		t.Fatalf("read %d bytes, %v", n, err)
+	}
+	_ = second.Close()
+	if !sending.end() {
+		t.Error("what was read to its end is said not to be sent")
+	}
+	payload.release()
+	if memory.used.Load() != 0 {
+		t.Error("the memory is not given back")
 	}
 }
