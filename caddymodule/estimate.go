@@ -3,8 +3,10 @@ package caddymodule
 import (
 	"time"
 
+	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/internal/upstream"
 	"github.com/faregate/faregate/metering"
+	"github.com/faregate/faregate/metering/price"
 	"github.com/faregate/faregate/metering/tokens"
 	"github.com/faregate/faregate/metering/usage"
 )
@@ -49,14 +51,29 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
 		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
 	}
-	if a.ending == metering.EndedByClient && !report.Final && s.model.Reasons() && !report.VisibleReasoning && !s.noReasoning {
+	if a.ending == metering.EndedByClient && !report.Final && s.reasons && !(s.reasonsOpenly && report.VisibleReasoning) {
 		estimate = withHiddenReasoning(estimate, s.now().Sub(s.record.StartedAt))
 	}
 	return estimate
 }
 
+// onlyEndCounts tells that nothing before the end of an answer says what it costs, nor
+// can be counted instead. Gemini's says in every event what was used so far.
+func (ex *Exchange) onlyEndCounts(rates *price.Rates) bool {
+	return !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage) ||
+		ex.dialect != dialect.Google && ex.mayReason()
+}
+
+// mayReason tells that the answer may cost more for reasoning than is seen of it: most
+// providers show a summary at most. It may where the caller asked for reasoning, and
+// where the model reasons unasked and was not told otherwise. Models that show it in
+// chat completions show it whole, but for those that are known to reason unseen.
+func (ex *Exchange) mayReason() bool {
+	return ex.request.AsksReasoning || ex.model.Reasons() && !ex.request.NoReasoning
+}
+
 // hiddenReasoningSpeed is how many tokens a second a reasoning model is taken to
-// generate while it shows nothing: what the large ones do at least.
+// generate: what the large ones do at least.
 const hiddenReasoningSpeed = 50
 
 // withHiddenReasoning allows for reasoning that a client which has left did not see

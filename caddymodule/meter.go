@@ -11,7 +11,7 @@ import (
 
 	"github.com/faregate/faregate/internal/dialect"
 	"github.com/faregate/faregate/metering"
-	"github.com/faregate/faregate/metering/price"
+	"github.com/faregate/faregate/metering/usage"
 )
 
 // Meter holds the worst-case price of a request before it is sent, and guarantees
@@ -85,11 +85,12 @@ func (h *Meter) hold(ex *Exchange) error {
 	}
 	markup := h.app.groupOf(ex.principal).markup()
 	rates = rates.Times(markup)
-	ex.endCounts = !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage)
+	ex.endCounts = ex.onlyEndCounts(rates)
 	s := &settlement{
 		runtime: ex.runtime, logger: h.app.logger, lines: h.app.accessLines(), now: h.app.now, rates: rates,
 		catalogue: ex.catalogue, model: ex.model,
-		noReasoning:     ex.request.NoReasoning,
+		reasons:         ex.mayReason(),
+		reasonsOpenly:   ex.operation.Format == usage.OpenAIChat && !ex.model.Reasons(),
 		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		admission: ex.admission, markup: markup, span: ex.span,
 		record: metering.Record{

@@ -48,8 +48,10 @@ type settlement struct {
 	// kinds are those of the pieces that are asked for.
 	kinds price.Kinds
 	// free tells that the operation costs nothing.
-	free        bool
-	noReasoning bool // the caller turned reasoning off
+	free bool
+	// reasons tells that the answer may cost more for reasoning than is seen of it, and
+	// reasonsOpenly that this is not so where any is seen.
+	reasons, reasonsOpenly bool
 	// record is written by the request's goroutine, and by the claimant from then on.
 	record metering.Record
 	// What was called, to judge by what the provider says it served.

@@ -65,25 +65,41 @@ func TestReach(t *testing.T) {
 	}
 }
 
-func TestReasoningTurnedOff(t *testing.T) {
+func TestReasoningAskedForOrTurnedOff(t *testing.T) {
 	for _, row := range []struct {
-		operation Operation
-		body      string
-		want      bool
+		operation  Operation
+		body       string
+		asked, off bool
 	}{
-		{chatCompletions, `{"model":"a","reasoning_effort":"none"}`, true},
-		{chatCompletions, `{"model":"a","reasoning_effort":"low"}`, false},
-		{chatCompletions, `{"model":"a","thinking":{"type":"disabled"}}`, true},
-		{chatCompletions, `{"model":"a","reasoning_effort":null,"thinking":{"type":"enabled"}}`, false},
-		{messages, `{"model":"a","max_tokens":1,"thinking":{"type":"disabled"}}`, true},
-		{messages, `{"model":"a","max_tokens":1,"thinking":{"type":"adaptive"}}`, false},
-		{messages, `{"model":"a","max_tokens":1}`, false},
-		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`, true},
-		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":-1}}}`, false},
-		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":null}}}`, false},
+		{chatCompletions, `{"model":"a"}`, false, false},
+		{chatCompletions, `{"model":"a","reasoning_effort":"none"}`, false, true},
+		{chatCompletions, `{"model":"a","reasoning_effort":"low"}`, true, false},
+		{chatCompletions, `{"model":"a","thinking":{"type":"disabled"}}`, false, true},
+		{chatCompletions, `{"model":"a","reasoning_effort":null,"thinking":{"type":"enabled"}}`, true, false},
+		{chatCompletions, `{"model":"a","reasoning_effort":"none","thinking":{"type":"enabled"}}`, true, true},
+		{chatCompletions, `{"model":"a","reasoning":{"effort":"high","exclude":true}}`, true, false},
+		{chatCompletions, `{"model":"a","reasoning":{"effort":"none","max_tokens":null,"enabled":false}}`, false, true},
+		{chatCompletions, `{"model":"a","reasoning":{"max_tokens":2000}}`, true, false},
+		{chatCompletions, `{"model":"a","reasoning":{"enabled":true}}`, true, false},
+		{chatCompletions, `{"model":"a","extra_body":{"google":{"thinking_config":{"thinking_budget":-1}}}}`, true, false},
+		{chatCompletions, `{"model":"a","google":{"thinking_config":{"thinking_budget":0}}}`, false, true},
+		{responses, `{"model":"a"}`, false, false},
+		{responses, `{"model":"a","reasoning":null}`, false, false},
+		{responses, `{"model":"a","reasoning":{"effort":null,"summary":null}}`, false, false},
+		{responses, `{"model":"a","reasoning":{"effort":"none"}}`, false, true},
+		{responses, `{"model":"a","reasoning":{"effort":"minimal"}}`, true, false},
+		{responses, `{"model":"a","reasoning":{"summary":"auto"}}`, true, false},
+		{messages, `{"model":"a","max_tokens":1,"thinking":{"type":"disabled"}}`, false, true},
+		{messages, `{"model":"a","max_tokens":1,"thinking":{"type":"adaptive"}}`, true, false},
+		{messages, `{"model":"a","max_tokens":1,"thinking":{"type":"enabled","budget_tokens":1024}}`, true, false},
+		{messages, `{"model":"a","max_tokens":1,"thinking":null}`, false, false},
+		{messages, `{"model":"a","max_tokens":1}`, false, false},
+		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`, false, true},
+		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":-1}}}`, true, false},
+		{generateContent, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":null}}}`, false, false},
 	} {
-		if got := mustParse(t, row.operation, row.body).NoReasoning; got != row.want {
-			t.Errorf("%s: %t", row.body, got)
+		if r := mustParse(t, row.operation, row.body); r.AsksReasoning != row.asked || r.NoReasoning != row.off {
+			t.Errorf("%s: asked %t, off %t", row.body, r.AsksReasoning, r.NoReasoning)
 		}
 	}
 }

@@ -45,6 +45,8 @@ const (
 	chatLifetime
 	chatGoogleExtra
 	chatThinkingBudget
+	chatReasoning
+	chatReasoningCap
 )
 
 // chatRefusals are the members of chat completions that are not supported.
@@ -131,6 +133,11 @@ var chatBody = func() *place {
 		{text: "user", at: &place{field: chatUser}},
 		{text: "safety_identifier", at: &place{field: chatUser}},
 		{text: "reasoning_effort", at: &place{field: chatEffort}},
+		{text: "reasoning", at: &place{names: []member{ // OpenRouter
+			{text: "effort", at: &place{field: chatEffort}},
+			{text: "max_tokens", at: &place{field: chatReasoningCap}},
+			{text: "enabled", at: &place{field: chatReasoning}},
+		}}},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: chatLifetime}}}}},
 		{text: "thinking", at: &place{names: []member{{text: "type", at: &place{field: chatThinkingType}}}}},
 	}}
@@ -191,15 +198,17 @@ func (r *Request) readChat() error {
 		case chatUser:
 			b.name(&r.conversation.user, start, end)
 		case chatEffort:
-			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "none"
+			b.reasoning("none", start, end)
 		case chatThinkingType:
-			r.NoReasoning = r.NoReasoning || string(b.prefix(start, end)) == "disabled"
+			b.reasoning("disabled", start, end)
+		case chatReasoning:
+			r.AsksReasoning = r.AsksReasoning || b.scanner.data[start] == 't'
+		case chatReasoningCap:
+			r.AsksReasoning = r.AsksReasoning || !b.null(start, end)
 		case routing:
 			return b.routed(f, start, end)
 		case chatThinkingBudget:
-			r.ThinkingBudget, problem = b.integer("thinking_budget", start, end, -1, maxOutputCap) // -1: as the model likes
-			r.NoReasoning = r.NoReasoning || r.ThinkingBudget == 0 && !b.null(start, end)
-			r.ThinkingBudget = max(r.ThinkingBudget, 0)
+			return b.budget("thinking_budget", start, end)
 		default:
 			if refused, ok := chatRefusals[f]; ok {
 				return b.refuse(refused.param, refused.why, start, end)

@@ -122,10 +122,7 @@ func (r *Request) readGenerate(rawQuery string) error {
 		case generateThinking:
 			return b.object("generationConfig.thinkingConfig", start, end)
 		case generateBudget:
-			// -1 lets the model choose, 0 turns reasoning off.
-			r.ThinkingBudget, problem = b.integer("generationConfig.thinkingConfig.thinkingBudget", start, end, -1, maxOutputCap)
-			r.NoReasoning = r.ThinkingBudget == 0 && !b.null(start, end)
-			r.ThinkingBudget = max(r.ThinkingBudget, 0)
+			return b.budget("generationConfig.thinkingConfig.thinkingBudget", start, end)
 		case generateSystem:
 			instructions = end < 0
 		case generateText:

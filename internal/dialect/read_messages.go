@@ -106,7 +106,7 @@ func (r *Request) readMessages(rawQuery string) error {
 		case messagesThinking:
 			return b.object("thinking", start, end)
 		case messagesThinkingType:
-			r.NoReasoning = string(b.prefix(start, end)) == "disabled"
+			b.reasoning("disabled", start, end)
 		case messagesBudget:
 			r.ThinkingBudget, problem = b.integer("thinking.budget_tokens", start, end, 1, maxOutputCap)
 		case messagesTier:

@@ -33,6 +33,8 @@ const (
 	responsesCacheKey
 	responsesUser
 	responsesLifetime
+	responsesEffort
+	responsesSummary
 )
 
 // responsesRefusals are the members of responses that are not supported.
@@ -84,6 +86,10 @@ var responsesBody = func() *place {
 		{text: "conversation", at: &place{field: responsesConversation}},
 		{text: "prompt", at: &place{field: responsesPrompt}},
 		{text: "service_tier", at: &place{field: responsesTier}},
+		{text: "reasoning", at: &place{names: []member{
+			{text: "effort", at: &place{field: responsesEffort}},
+			{text: "summary", at: &place{field: responsesSummary}},
+		}}},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: responsesLifetime}}}}},
 		{text: "tools", at: &place{each: tool}},
 	}, routingMembers...)}
@@ -111,6 +117,10 @@ func (r *Request) readResponses() error {
 			r.places.store = here
 			refused := responsesRefusals[f]
 			return b.refuse(refused.param, refused.why, start, end)
+		case responsesEffort:
+			b.reasoning("none", start, end)
+		case responsesSummary:
+			r.AsksReasoning = r.AsksReasoning || !b.null(start, end)
 		case responsesLifetime:
 			r.LongCache = usage.LongLived(b.prefix(start, end))
 		case responsesTier:

@@ -160,6 +160,31 @@ func (b *reading) prefix(start, end int) []byte {
 	return decoded[:n]
 }
 
+// reasoning reads a member that asks for reasoning, or turns it off with a word for that;
+// null does neither.
+func (b *reading) reasoning(off string, start, end int) {
+	switch word := b.prefix(start, end); {
+	case b.null(start, end):
+	case string(word) == off:
+		b.request.NoReasoning = true
+	default:
+		b.request.AsksReasoning = true
+	}
+}
+
+// budget reads how many tokens may go into reasoning: -1 lets the model choose, 0 turns
+// reasoning off.
+func (b *reading) budget(param string, start, end int) *Error {
+	r := b.request
+	budget, problem := b.integer(param, start, end, -1, maxOutputCap)
+	if !b.null(start, end) {
+		r.NoReasoning = r.NoReasoning || budget == 0
+		r.AsksReasoning = r.AsksReasoning || budget != 0
+	}
+	r.ThinkingBudget = max(budget, 0)
+	return problem
+}
+
 // object demands an object or null.
 func (b *reading) object(param string, start, end int) *Error {
 	if b.scanner.data[start] != '{' && !b.null(start, end) {

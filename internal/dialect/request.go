@@ -42,8 +42,9 @@ type Request struct {
 	ResponseFormat string
 	// Tools are the tools that run at the provider.
 	Tools []ServerTool
-	// NoReasoning says that the caller turned reasoning off in so many words.
-	NoReasoning bool
+	// NoReasoning says that the caller turned reasoning off in so many words, and
+	// AsksReasoning that it asked for some. One who contradicts itself does both.
+	NoReasoning, AsksReasoning bool
 	// OldSearch says that web searches are made with the older tool, web_search_preview,
 	// which has a price of its own.
 	OldSearch bool
