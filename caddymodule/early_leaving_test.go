@@ -100,6 +100,32 @@ data: {"type":"response.completed","response":{"id":"r","model":"gpt-5-mini","st
 	}
 }
 
+// How many tokens an image or a document is, the provider alone can tell, and does so at
+// the end.
+func TestWhoLeavesBeforeTheUsageStillPaysForMediaInTheInput(t *testing.T) {
+	data := base64.StdEncoding.EncodeToString(make([]byte, 3000))
+	for name, part := range map[string]string{
+		"an image by address":         `{"type":"image_url","image_url":{"url":"https://example.com/large.png"}}`,
+		"an image by address, simply": `{"type":"image_url","image_url":"https://example.com/large.png"}`,
+		"an image":                    `{"type":"image_url","image_url":{"url":"data:image/png;base64,` + data + `"}}`,
+		"a document":                  `{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,` + data + `"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaveAndCompare(t, chatStream.path, `{"model":"gpt-4.1-mini","max_tokens":10000,"stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"hello"},`+part+`]}]}`, bearer, chatContent, chatEnd)
+		})
+	}
+	for name, part := range map[string]string{
+		"an image by address in responses": `{"type":"input_image","image_url":"https://example.com/large.png"}`,
+		"a document in responses":          `{"type":"input_file","file_url":"https://example.com/long.pdf"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaveAndCompare(t, "/v1/responses", `{"model":"gpt-4.1-mini","stream":true,"input":[{"role":"user","content":[`+part+`]}]}`, bearer,
+				`data: {"type":"response.output_text.delta","output_index":1,"content_index":0,"delta":"It is so. <END>"}`+"\n\n",
+				`data: {"type":"response.completed","response":{"id":"r","model":"gpt-4.1-mini","status":"completed","usage":{"input_tokens":25000,"output_tokens":20,"total_tokens":25020}}}`+"\n\n")
+		})
+	}
+}
+
 // A chat of which everything has come but its end, and what that says of it.
 const (
 	chatContent = `data: {"id":"x","model":"gpt-5-mini","choices":[{"index":0,"delta":{"content":"It is so. <END>"},"finish_reason":null}]}` + "\n\n"
@@ -153,12 +179,12 @@ func leaveAndCompare(t *testing.T, path, request string, header func(string) htt
 	call := g.startCall(path, request, header(g.secret))
 	call.readTo("<END>")
 	call.leave()
+	untilDraining(t, 1)
 	gate.Open()
 	left := g.records(1)[0]
 	g.provider.Add(simulator.Step{Response: simulator.Response{ContentType: "text/event-stream", Body: []byte(content + end)}})
 	g.callWith(path, request, header(g.secret))
 	whole := g.records(2)[1]
-	// Whether the leaving was noticed before the end came does not matter.
 	if left.Cost != whole.Cost || left.Cost == 0 || left.Basis != metering.BasisMeasured {
 		t.Errorf("left: %s (%s, %s), whole: %s (%s)", left.Cost, left.Status, left.Basis, whole.Cost, whole.Status)
 	}

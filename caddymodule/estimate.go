@@ -51,16 +51,18 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
 		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
 	}
-	if a.ending == metering.EndedByClient && !report.Final && s.reasons && !(s.reasonsOpenly && report.VisibleReasoning) {
+	if a.ending == metering.EndedByClient && !report.Final && s.reasons && (!s.reasonsOpenly || !report.VisibleReasoning) {
 		estimate = withHiddenReasoning(estimate, s.now().Sub(s.record.StartedAt))
 	}
 	return estimate
 }
 
 // onlyEndCounts tells that nothing before the end of an answer says what it costs, nor
-// can be counted instead. Gemini's says in every event what was used so far.
+// can be counted instead. Anthropic's tells the input at its start, and Gemini's says in
+// every event what was used so far.
 func (ex *Exchange) onlyEndCounts(rates *price.Rates) bool {
 	return !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage) ||
+		ex.dialect == dialect.OpenAI && ex.request.HasMedia() ||
 		ex.dialect != dialect.Google && ex.mayReason()
 }
 

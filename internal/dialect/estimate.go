@@ -11,7 +11,8 @@ import (
 
 const (
 	// imageLikely is how many tokens an image likely is: one of 1,024 by 1,024 is 765
-	// to 1,400 with most models of all providers.
+	// to 1,400 with most models of all providers. Whatever is given by address, and a
+	// document, is taken for one too: it is hardly less.
 	imageLikely = 1000
 	// audioToken is how much of a recording is likely one token (OpenAI,
 	// guides/realtime-costs: one for 100 ms of what users say).
@@ -27,20 +28,21 @@ func (r *Request) EstimateInput(estimator tokens.Estimator) int64 {
 	if r.AudioBytes > 0 {
 		return int64(r.EstimatedAudio() / audioToken)
 	}
-	media := int64(r.images) * imageLikely
+	media := int64(r.images+r.unbounded) * imageLikely
 	if r.Operation.IsForm() {
 		return int64(len(r.body)-r.imageSize)/4 + media
 	}
-	p := r.prompt(estimator)
+	p, numbers := r.prompt(estimator)
 	if p == nil { // the body was read before, so that this cannot be
 		return int64(len(r.body)-r.imageSize)/4 + media
 	}
 	defer clear(p.Sample)
-	return estimator.Input(p) + media
+	return estimator.Input(p) + numbers + media
 }
 
-// prompt is what the body has for a model to read; nil if the body is no JSON.
-func (r *Request) prompt(estimator tokens.Estimator) *tokens.Prompt {
+// prompt is what the body has for a model to read, and how many numbers in place of
+// texts; nil if the body is no JSON.
+func (r *Request) prompt(estimator tokens.Estimator) (*tokens.Prompt, int64) {
 	p := promptReader{decoder: jsontext.NewDecoder(bytes.NewBuffer(r.body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	if estimator.HasTokenizer() {
 		p.schemas = true
@@ -48,18 +50,19 @@ func (r *Request) prompt(estimator tokens.Estimator) *tokens.Prompt {
 	}
 	defer func() { clear(p.decoded[:cap(p.decoded)]) }()
 	if p.body() != nil {
-		return nil
+		return nil, 0
 	}
 	if r.noOutput || r.Characters > 0 {
 		p.prompt.Messages = 0 // no conversation
 	}
-	return &p.prompt
+	return &p.prompt, p.numbers
 }
 
 // promptReader finds what a model gets to read in a body that is known to be good.
 type promptReader struct {
 	decoder *jsontext.Decoder
 	prompt  tokens.Prompt
+	numbers int64  // each a token, where the caller has made tokens of a text itself
 	decoded []byte // the text being read
 	schemas bool   // the model is shown the schema of its answer, as OpenAI's are
 }
@@ -193,6 +196,8 @@ func (p *promptReader) content() error {
 			}
 			return (*promptReader).content
 		})
+	case '0':
+		p.numbers++
 	}
 	return p.skip()
 }

@@ -126,7 +126,7 @@ func (r *recorded) counts(t *testing.T) (rows [][]string) {
 func promptOf(t *testing.T, operation Operation, estimator tokens.Estimator, body []byte) (prompt *tokens.Prompt, elsewhere int) {
 	r := &Request{Operation: operation, body: body}
 	r.noOutput = operation.read == readsEmbeddings || operation.read == readsEmbedContent
-	p := r.prompt(estimator)
+	p, _ := r.prompt(estimator)
 	if p == nil {
 		t.Fatalf("%.80s", body)
 	}

@@ -45,7 +45,7 @@ func (b *reading) mediaType(start, end int) {
 	case strings.HasPrefix(kind, "image/"):
 		b.image = true
 	case !boundedByBytes(kind):
-		b.request.unbounded = true
+		b.request.unbounded++
 	}
 	b.typed = true
 	switch class, _, _ := strings.Cut(kind, "/"); {
@@ -97,6 +97,6 @@ func (b *reading) mediaAddress(start, end int) {
 		return
 	}
 	if !b.null(start, end) {
-		b.request.unbounded = true
+		b.request.unbounded++
 	}
 }

@@ -239,17 +239,23 @@ func (b *reading) chatMedia(f field, start, end int) {
 	switch f {
 	case chatPartType:
 		switch string(b.prefix(start, end)) {
-		case "text", "refusal", "image_url", "video_url", "audio_url", "input_audio":
+		case "text", "refusal":
+		case "image_url", "video_url", "audio_url", "input_audio":
+			r.media = true
+		case "thinking": // Mistral, which has the text of it in the part
+			r.Reach.anyInput()
 		default:
+			r.media = true
 			r.Reach.anyInput()
 		}
 	case chatUnknownInput:
 		r.Reach.anyInput()
 	case chatFileData:
-		r.unbounded = true
+		r.unbounded++
 	case chatAddress:
 		b.mediaAddress(start, end)
 	case chatImage, chatVideo, chatAudioInput:
+		r.media = true
 		r.Reach.InputImage = r.Reach.InputImage || f == chatImage
 		r.Reach.InputVideo = r.Reach.InputVideo || f == chatVideo
 		r.Reach.InputAudio = r.Reach.InputAudio || f != chatImage // a video has a sound

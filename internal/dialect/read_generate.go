@@ -165,7 +165,7 @@ func (b *reading) visitPart(f field, start, end int) *Error {
 		b.mediaSize = end - start
 	case generateFile:
 		if !b.null(start, end) {
-			b.request.unbounded = true
+			b.request.unbounded++
 			b.request.Reach.anyInput()
 		}
 	case generateUnknown:

@@ -175,7 +175,7 @@ func (b *reading) visitContent(f field, start, end int) (problem *Error) {
 	case messagesSourceType:
 		switch string(b.prefix(start, end)) {
 		case "url":
-			b.request.unbounded = true
+			b.request.unbounded++
 		case "file":
 			return unsupported("source.type file", becauseStored)
 		}

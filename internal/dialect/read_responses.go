@@ -35,6 +35,7 @@ const (
 	responsesLifetime
 	responsesEffort
 	responsesSummary
+	responsesSound
 )
 
 // responsesRefusals are the members of responses that are not supported.
@@ -55,6 +56,7 @@ var responsesBody = func() *place {
 		{text: "file_id", at: &place{field: responsesFile}},
 		{text: "file_data", at: &place{field: responsesFileData}},
 		{text: "file_url", at: &place{field: responsesFileData}},
+		{text: "input_audio", at: &place{field: responsesSound}},
 	}}
 	part.names = append(part.names, member{text: "text", at: &place{field: responsesText}})
 	content := &place{field: responsesText, names: part.names, each: part}
@@ -159,7 +161,11 @@ func (r *Request) readResponses() error {
 		case routing, routingModels, routingFallbacks, routingPlugins:
 			return b.routed(f, start, end)
 		case responsesFileData:
-			r.unbounded = r.unbounded || !b.null(start, end)
+			if !b.null(start, end) {
+				r.unbounded++
+			}
+		case responsesSound:
+			r.media = r.media || !b.null(start, end)
 		default:
 			refused := responsesRefusals[f]
 			return b.refuse(refused.param, refused.why, start, end)

@@ -53,8 +53,9 @@ type Request struct {
 	// Reach is which kinds of priced tokens the request can lead to.
 	Reach Reach
 
-	unbounded bool // some input is not in the body, or its tokens cannot be told from its bytes
+	unbounded int  // pieces of input that are not in the body, or whose tokens its bytes do not tell
 	images    int  // whose tokens are bounded each
+	media     bool // other input than texts, whose tokens our own count cannot know
 	imageSize int  // bytes of the body that are images
 	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
 	beta      bool // ?beta=true
@@ -142,7 +143,13 @@ func (r *Request) GoString() string { return r.String() }
 // HasUnboundedInput tells whether some of the input is not in the body, as a file
 // behind an address, or its tokens cannot be bounded by its bytes, as a PDF's.
 // Then only the model's input limit bounds it.
-func (r *Request) HasUnboundedInput() bool { return r.unbounded }
+func (r *Request) HasUnboundedInput() bool { return r.unbounded > 0 }
+
+// HasMedia tells whether some of the input is no text, so that our own count of it,
+// EstimateInput, can be far from what the provider's is.
+func (r *Request) HasMedia() bool {
+	return r.media || r.unbounded > 0 || r.images > 0 || r.AudioBytes > 0
+}
 
 // WebSearches is how many web searches the request can make at most.
 func (r *Request) WebSearches() int64 {
