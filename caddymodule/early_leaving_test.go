@@ -92,6 +92,8 @@ data: {"type":"response.completed","response":{"id":"r","model":"gpt-5-mini","st
 	}{
 		"a thinking budget": {messagesStream.path, `{"model":"claude-haiku-4-5","max_tokens":40000,"stream":true,"thinking":{"type":"enabled","budget_tokens":32000},"messages":[{"role":"user","content":"hello"}]}`,
 			xAPIKey, thinking, messagesEnd},
+		"unasked of Claude": {messagesStream.path, `{"model":"claude-opus-5","max_tokens":40000,"stream":true,"messages":[{"role":"user","content":"hello"}]}`,
+			xAPIKey, strings.ReplaceAll(thinking, "claude-haiku-4-5", "claude-opus-5"), messagesEnd},
 		"a summary":       {"/v1/responses", `{"model":"gpt-5-mini","stream":true,"reasoning":{"effort":"high","summary":"auto"},"input":"hello"}`, bearer, summary, responsesEnd},
 		"unasked":         {"/v1/responses", `{"model":"gpt-5-mini","stream":true,"input":"hello"}`, bearer, summary, responsesEnd},
 		"unasked in chat": {chatStream.path, `{"model":"gpt-5-mini","stream":true,"messages":[{"role":"user","content":"hello"}]}`, bearer, chatContent, chatEnd},

@@ -13,7 +13,7 @@ func TestModelsThatReasonUnseen(t *testing.T) {
 		{"openai", "gpt-5-2025-08-07"}: true, {"openai", "gpt-6.1-sol"}: true, {"openai", "o3"}: true, {"openai", "gpt-4o"}: false,
 		{"openai", "gpt-5-chat-latest"}: false, {"google", "gemini-2.5-pro"}: true, {"google", "gemini-3.8-flash"}: true,
 		{"google", "gemini-2.0-flash"}: false, {"xai", "grok-4"}: true, {"xai", "grok-4.20-0309-reasoning"}: true,
-		{"xai", "grok-4.20-0309-non-reasoning"}: false, {"anthropic", "claude-opus-5"}: false, {"deepseek", "deepseek-reasoner"}: false,
+		{"xai", "grok-4.20-0309-non-reasoning"}: false, {"anthropic", "claude-opus-5"}: true, {"anthropic", "claude-opus-4-8"}: false, {"deepseek", "deepseek-reasoner"}: false,
 		{"simulator", "simulator/demo"}: false,
 	} {
 		model, found := book.Find(name[0], name[1])

@@ -14,13 +14,15 @@ import (
 // without its usage.
 //
 // Not among them, by provider:
-//   - anthropic: thinking is asked for in the request, and comes as text, as its
-//     summary or as a redacted block.
 //   - deepseek, groq, cerebras, together, mistral: reasoning models send all of
 //     their reasoning, as reasoning_content, reasoning or parts of the content,
 //     unless the request hides it. deepseek-reasoner, which is deepseek-v4-flash
 //     by another name, is one of them: in every recording the text is there.
 var reasonsHidden = map[string]*regexp.Regexp{
+	// Thinking is on by default from Claude 5 on (platform.claude.com, migration guides
+	// of the models), and comes as an empty block or as a summary. Before that it is
+	// asked for in the request, which says so.
+	"anthropic": regexp.MustCompile(`^claude-(fable|mythos|(opus|sonnet|haiku)-[5-9])`),
 	// Chat completions never have the text. From GPT-5.1 on some reason only when
 	// reasoning_effort asks for it, but hide it all the same: the request may say
 	// more. gpt-chat-latest is a GPT-5 that decides by itself.

@@ -17,7 +17,9 @@ func TestFamiliesReason(t *testing.T) {
 		{"google", "gemini-2.5-pro-tts"}: false, {"google", "gemini-3.1-flash-live-preview"}: false, {"google", "gemini-embedding-2"}: false,
 		{"xai", "grok-4-0709"}: true, {"xai", "grok-4.20"}: true, {"xai", "grok-4-fast-reasoning"}: true, {"xai", "grok-code-fast-1"}: true,
 		{"xai", "grok-4-fast-non-reasoning"}: false, {"xai", "grok-4.20-0309-non-reasoning"}: false, {"xai", "grok-3-mini"}: false,
-		{"anthropic", "claude-opus-5"}: false, {"deepseek", "deepseek-v4-pro"}: false, {"groq", "openai/gpt-oss-120b"}: false,
+		{"anthropic", "claude-opus-5"}: true, {"anthropic", "claude-fable-5-1"}: true, {"anthropic", "claude-sonnet-5-5"}: true,
+		{"anthropic", "claude-opus-4-8"}: false, {"anthropic", "claude-haiku-4-5"}: false, {"anthropic", "claude-3-5-sonnet"}: false,
+		{"deepseek", "deepseek-v4-pro"}: false, {"groq", "openai/gpt-oss-120b"}: false,
 	} {
 		if got := reasons(place[0], place[1]); got != want {
 			t.Errorf("%s of %s reasons: %v, want %v", place[1], place[0], got, want)
