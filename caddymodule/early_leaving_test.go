@@ -43,65 +43,6 @@ func TestWhoLeavesBeforeTheUsageStillPaysForImages(t *testing.T) {
 	leaveAndCompare(t, "/v1beta/models/gemini-2.5-flash-image:streamGenerateContent?alt=sse", geminiStream.body, googleKey, content, end)
 }
 
-// What is seen of reasoning, if anything, is a summary; all of it is billed.
-func TestWhoLeavesBeforeTheUsageStillPaysForReasoning(t *testing.T) {
-	thinking := `event: message_start
-data: {"type":"message_start","message":{"model":"claude-haiku-4-5","usage":{"input_tokens":500,"output_tokens":1}}}
-
-event: content_block_start
-data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2lnbmVk"}}
-
-event: content_block_stop
-data: {"type":"content_block_stop","index":0}
-
-event: content_block_start
-data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"It is so. <END>"}}
-
-`
-	messagesEnd := `event: message_delta
-data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":30000}}
-
-event: message_stop
-data: {"type":"message_stop"}
-
-`
-	summary := `event: response.created
-data: {"type":"response.created","response":{"id":"r","model":"gpt-5-mini","status":"in_progress"}}
-
-event: response.reasoning_summary_text.delta
-data: {"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"I thought."}
-
-event: response.output_text.delta
-data: {"type":"response.output_text.delta","output_index":1,"content_index":0,"delta":"It is so. <END>"}
-
-`
-	responsesEnd := `event: response.completed
-data: {"type":"response.completed","response":{"id":"r","model":"gpt-5-mini","status":"completed","usage":{"input_tokens":20,"output_tokens":30000,"output_tokens_details":{"reasoning_tokens":29980},"total_tokens":30020}}}
-
-`
-	for name, row := range map[string]struct {
-		path, request string
-		header        func(string) http.Header
-		content, end  string
-	}{
-		"a thinking budget": {messagesStream.path, `{"model":"claude-haiku-4-5","max_tokens":40000,"stream":true,"thinking":{"type":"enabled","budget_tokens":32000},"messages":[{"role":"user","content":"hello"}]}`,
-			xAPIKey, thinking, messagesEnd},
-		"unasked of Claude": {messagesStream.path, `{"model":"claude-opus-5","max_tokens":40000,"stream":true,"messages":[{"role":"user","content":"hello"}]}`,
-			xAPIKey, strings.ReplaceAll(thinking, "claude-haiku-4-5", "claude-opus-5"), messagesEnd},
-		"a summary":       {"/v1/responses", `{"model":"gpt-5-mini","stream":true,"reasoning":{"effort":"high","summary":"auto"},"input":"hello"}`, bearer, summary, responsesEnd},
-		"unasked":         {"/v1/responses", `{"model":"gpt-5-mini","stream":true,"input":"hello"}`, bearer, summary, responsesEnd},
-		"unasked in chat": {chatStream.path, `{"model":"gpt-5-mini","stream":true,"messages":[{"role":"user","content":"hello"}]}`, bearer, chatContent, chatEnd},
-	} {
-		t.Run(name, func(t *testing.T) { leaveAndCompare(t, row.path, row.request, row.header, row.content, row.end) })
-	}
-}
-
 // How many tokens an image or a document is, the provider alone can tell, and does so at
 // the end.
 func TestWhoLeavesBeforeTheUsageStillPaysForMediaInTheInput(t *testing.T) {
@@ -136,7 +77,8 @@ const (
 		"data: [DONE]\n\n"
 )
 
-// Where an answer is not read to its end all the same, time allows for what was not seen.
+// What is seen of reasoning, if anything, is a summary; all of it is billed. Time allows for
+// what was not seen.
 func TestTheAllowanceForReasoning(t *testing.T) {
 	const shown = `data: {"model":"m","choices":[{"index":0,"delta":{"reasoning_content":"I thought.","content":"It is so. <END>"},"finish_reason":null}]}` + "\n\n"
 	for name, row := range map[string]struct {
@@ -149,12 +91,18 @@ func TestTheAllowanceForReasoning(t *testing.T) {
 			"data: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":500,\"output_tokens\":1}}}\n\n" +
 				"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"I thought.\"}}\n\n" +
 				"data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"It is so. <END>\"}}\n\n", true},
+		"unasked of Claude": {messagesStream.path, `{"model":"claude-opus-5","max_tokens":40000,"stream":true,"messages":[{"role":"user","content":"hello"}]}`, xAPIKey,
+			"data: {\"type\":\"message_start\",\"message\":{\"model\":\"claude-opus-5\",\"usage\":{\"input_tokens\":500,\"output_tokens\":1}}}\n\n" +
+				"data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"It is so. <END>\"}}\n\n", true},
+		"a summary in responses": {"/v1/responses", `{"model":"gpt-5-mini","stream":true,"reasoning":{"effort":"high","summary":"auto"},"input":"hello"}`, bearer,
+			`data: {"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"I thought."}` + "\n\n" +
+				`data: {"type":"response.output_text.delta","output_index":1,"content_index":0,"delta":"It is so. <END>"}` + "\n\n", true},
 		"a summary in chat":   {chatStream.path, `{"model":"gpt-5-mini","stream":true,"messages":[{"role":"user","content":"hello"}]}`, bearer, shown, true},
 		"all of it in chat":   {chatStream.path, `{"model":"gpt-4.1-mini","stream":true,"reasoning_effort":"high","messages":[{"role":"user","content":"hello"}]}`, bearer, shown, false},
 		"none that was asked": {chatStream.path, `{"model":"gpt-5-mini","stream":true,"reasoning_effort":"none","messages":[{"role":"user","content":"hello"}]}`, bearer, chatContent, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := startDisconnecting(t, gatewayOptions{}, "on_disconnect cancel")
+			g := startGateway(t, gatewayOptions{})
 			gate := simulator.NewGate()
 			g.provider.Add(simulator.Step{Response: simulator.Response{ContentType: "text/event-stream", Body: []byte(row.content + "data: {}\n\n"),
 				Pauses: []simulator.Pause{{At: int64(len(row.content)), Gate: gate}}}})

@@ -59,11 +59,11 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 
 // onlyEndCounts tells that nothing before the end of an answer says what it costs, nor
 // can be counted instead. Anthropic's tells the input at its start, and Gemini's says in
-// every event what was used so far.
+// every event what was used so far. Reasoning is no reason: who stops an answer shall not
+// pay for all the rest of it, and time tells about how much was not seen.
 func (ex *Exchange) onlyEndCounts(rates *price.Rates) bool {
 	return !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage) ||
-		ex.dialect == dialect.OpenAI && ex.request.HasMedia() ||
-		ex.dialect != dialect.Google && ex.mayReason()
+		ex.dialect == dialect.OpenAI && ex.request.HasMedia()
 }
 
 // mayReason tells that the answer may cost more for reasoning than is seen of it: most
