@@ -244,8 +244,12 @@ func (b *reading) chatMedia(f field, start, end int) {
 			r.media = true
 		case "thinking": // Mistral, which has the text of it in the part
 			r.Reach.anyInput()
-		default:
+		case "file":
 			r.media = true
+			r.Reach.anyInput()
+		default: // as Mistral's document_url: what is there may be of any length
+			r.media = true
+			r.unbounded++
 			r.Reach.anyInput()
 		}
 	case chatUnknownInput:

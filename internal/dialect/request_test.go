@@ -186,6 +186,7 @@ func TestInputBound(t *testing.T) {
 		"image as a string":  {chatCompletions, `{"model":"a","messages":[{"content":[{"image_url":"DATA:image/png;base64,"}]}]}`, 1, false, 0, 60_000},
 		"remote image":       {chatCompletions, `{"model":"a","messages":[{"content":[{"image_url":{"url":"https://x"}}]}]}`, 0, true, 0, 1000},
 		"data of other kind": {chatCompletions, `{"model":"a","messages":[{"content":[{"image_url":{"url":"data:application/pdf;base64,"}}]}]}`, 0, true, 0, 1000},
+		"document":           {chatCompletions, `{"model":"a","messages":[{"content":[{"type":"document_url","document_url":"https://x"}]}]}`, 0, true, 0, 1000},
 		"PDF":                {chatCompletions, `{"model":"a","messages":[{"content":[{"file":{"file_data":"data:"}}]}]}`, 0, true, 0, 1000},
 		"audio":              {chatCompletions, `{"model":"a","messages":[{"content":[{"input_audio":{"data":"` + image + `","format":"wav"}}]}]}`, 0, false, 100_000, 101_000},
 		"Anthropic image":    {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"source":{"type":"base64","data":"` + image + `","media_type":"image/png"}}]}]}`, 1, false, imageTokens[Anthropic], imageTokens[Anthropic] + 500},
