@@ -13,13 +13,10 @@ const (
 	chatIncludeUsage
 	chatStore
 	chatTier
-	chatModels
-	chatFallbacks
 	chatBackground
 	chatDeferred
 	chatSearchOptions
 	chatSearchParameters
-	chatPlugins
 	chatAudio
 	chatFile
 	chatTool
@@ -52,13 +49,10 @@ const (
 // chatRefusals are the members of chat completions that are not supported.
 var chatRefusals = map[field]refusal{
 	chatStore:            {"store", becauseKept},
-	chatModels:           {"models", becauseModels},
-	chatFallbacks:        {"fallbacks", becauseModels},
 	chatBackground:       {"background", becauseLater},
 	chatDeferred:         {"deferred", becauseLater},
 	chatSearchOptions:    {"web_search_options", becauseUncapped},
 	chatSearchParameters: {"search_parameters", becauseUncapped},
-	chatPlugins:          {"plugins", becauseUncapped},
 	chatAudio:            {"messages.audio.id", becauseStored},
 	chatFile:             {"file.file_id", becauseStored},
 	chatGoogleExtra:      {"extra_body.google", "only thinking_config, thought_tag_marker and safety_settings are taken. Put all content into the request."},
@@ -103,7 +97,7 @@ var chatBody = func() *place {
 		{text: "thought_tag_marker"},
 		{text: "safety_settings"},
 	}}
-	return &place{names: []member{
+	return &place{names: append([]member{
 		{text: "model", at: &place{field: chatModel}},
 		{text: "google", at: google},
 		{text: "extra_body", at: &place{names: []member{{text: "google", at: google}}}},
@@ -117,14 +111,10 @@ var chatBody = func() *place {
 		}}},
 		{text: "store", at: &place{field: chatStore}},
 		{text: "service_tier", at: &place{field: chatTier}},
-		{text: "models", at: &place{field: chatModels}},
-		{text: "fallbacks", at: &place{field: chatFallbacks}},
 		{text: "background", at: &place{field: chatBackground}},
 		{text: "deferred", at: &place{field: chatDeferred}},
 		{text: "web_search_options", at: &place{field: chatSearchOptions}},
 		{text: "search_parameters", at: &place{field: chatSearchParameters}},
-		{text: "plugins", at: &place{field: chatPlugins}},
-		{text: "provider", at: routingPlace},
 		{text: "tools", at: &place{each: tool}},
 		{text: "modalities", at: &place{field: chatModalities, each: &place{field: chatModality}}},
 		{text: "audio", at: &place{field: chatVoice}},
@@ -140,7 +130,7 @@ var chatBody = func() *place {
 		}}},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: chatLifetime}}}}},
 		{text: "thinking", at: &place{names: []member{{text: "type", at: &place{field: chatThinkingType}}}}},
-	}}
+	}, routingMembers...)}
 }()
 
 const (
@@ -205,7 +195,7 @@ func (r *Request) readChat() error {
 			r.AsksReasoning = r.AsksReasoning || b.scanner.data[start] == 't'
 		case chatReasoningCap:
 			r.AsksReasoning = r.AsksReasoning || !b.null(start, end)
-		case routing:
+		case routing, routingModels, routingFallbacks, routingPlugins:
 			return b.routed(f, start, end)
 		case chatThinkingBudget:
 			return b.budget("thinking_budget", start, end)

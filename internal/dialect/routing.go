@@ -16,8 +16,7 @@ var routingRefusals = map[field]refusal{
 	routingPlugins:   {"plugins", becauseUncapped},
 }
 
-// routingMembers are OpenRouter's members of completions and responses, which chat has
-// among its own.
+// routingMembers are OpenRouter's members of chat, completions and responses.
 var routingMembers = []member{
 	{text: "provider", at: routingPlace},
 	{text: "models", at: &place{field: routingModels}},
