@@ -206,7 +206,7 @@ func TestAnAbandonedAnswerIsTheOperatorsCost(t *testing.T) {
 // Where the caller has turned reasoning off there is none to allow for.
 func TestReasoningThatIsTurnedOffIsNotAllowedFor(t *testing.T) {
 	for _, effort := range []string{"none", "high"} {
-		g := startDisconnecting(t, gatewayOptions{}, "on_disconnect cancel")
+		g := startGateway(t, gatewayOptions{})
 		gate := simulator.NewGate()
 		g.provider.Add(simulator.Step{Response: simulator.Response{Pauses: []simulator.Pause{{At: simulator.BeforeHeader, Gate: gate}}}})
 		call := g.startCall(chatStream.path, `{"model":"gpt-5.4-mini","stream":true,"reasoning_effort":"`+effort+`","messages":[{"role":"user","content":"hello"}]}`, bearer(g.secret))

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// noticedAfter calls until the answer has the status, which must be soon (noticed) from
-// the moment on. It returns how many calls were answered with success, each of
+// noticedAfter calls until the answer has the status, which must be within a second
+// from the moment on. It returns how many calls were answered with success, each of
 // which costs the same.
 func (c *customer) noticedAfter(t *testing.T, since time.Time, status int) (paid int) {
 	t.Helper()
@@ -35,8 +35,8 @@ func (c *customer) noticedAfter(t *testing.T, since time.Time, status int) (paid
 
 const shortChat = `{"model":"gpt-4.1-mini","max_tokens":5,"messages":[{"role":"user","content":"` + hello + `"}]}`
 
-// What the command line changes while the server runs is in force soon, although the
-// server has the key in its cache.
+// What the command line changes while the server runs is in force within a second,
+// although the server has the key in its cache.
 func TestServerNoticesTheCommandLine(t *testing.T) {
 	g := startGateway(t)
 	c := g.newCustomer("rider", "1")
@@ -98,7 +98,8 @@ func TestRotationIsNoticed(t *testing.T) {
 	c.expectSpent(spent)
 }
 
-// An account that was refused for lack of credit works again soon after a deposit.
+// An account that was refused for lack of credit works again within a second of a
+// deposit.
 func TestDepositIsNoticed(t *testing.T) {
 	g := startGateway(t)
 	c := g.newCustomer("rider", "0.000010")

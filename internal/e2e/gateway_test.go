@@ -26,10 +26,8 @@ const (
 	// patience bounds every wait for another process; it is long because
 	// machines that run tests are busy.
 	patience = 30 * time.Second
-	// noticed bounds how late the server may know what the command line has done. It is
-	// documented to take a second at most, which caddymodule proves with a clock of its
-	// own; here whole calls are in it, on a machine that runs other tests meanwhile.
-	noticed = 5 * time.Second
+	// noticed is how soon the server must know what the command line has done.
+	noticed = time.Second
 	// maxBody is the longest request body, in bytes.
 	maxBody = 64 << 10
 )
