@@ -18,8 +18,9 @@ const (
 // choice is whom to ask next, or why nobody.
 type choice struct {
 	candidate int // -1 = nobody
-	// full tells that there is a slot to wait for first.
-	full bool
+	// full tells that there is a slot to wait for first, behind waiting others.
+	full    bool
+	waiting int64
 	// lastResort tells that it is left alone because of errors, but nobody else is left.
 	lastResort bool
 
@@ -110,7 +111,7 @@ func (p *Plan) choose(now int64) choice {
 	case len(able) > 0:
 		return p.weigh(able)
 	case full >= 0:
-		return choice{candidate: full, full: true}
+		return choice{candidate: full, full: true, waiting: fewestWaiting}
 	case resort >= 0:
 		return choice{candidate: resort, lastResort: true}
 	}

@@ -63,7 +63,8 @@ func (p *Plan) Begin(ctx context.Context) (Call, error) {
 	if p.attempts >= options.MostAttempts || p.attempts > 0 && now-p.first >= int64(options.TryDuration) {
 		return Call{}, ErrExhausted
 	}
-	// Another request can take the slot or the probe first; then it is somebody else's turn.
+	// Another request can take the slot, the place in the queue or the probe first; then it
+	// is somebody else's turn.
 	for range 2*len(p.routes.candidates) + 2 {
 		chosen := p.choose(now)
 		if chosen.candidate < 0 {
@@ -71,8 +72,12 @@ func (p *Plan) Begin(ctx context.Context) (Call, error) {
 		}
 		c := &p.routes.candidates[chosen.candidate]
 		if chosen.full {
-			if err := p.wait(ctx, c, now); err != nil {
-				return Call{}, err
+			err := p.wait(ctx, c, now)
+			if errors.Is(err, errQueueFull) && chosen.waiting < int64(options.QueueLength) {
+				continue // the queue was not full when it was chosen, and another one may not be
+			}
+			if err != nil {
+				return Call{}, p.waitedInVain(err)
 			}
 			now = health.now()
 		} else if !c.key.take() {
@@ -108,20 +113,21 @@ func (p *Plan) start(index int, probes [3]int64, now int64) Call {
 	}
 }
 
-// wait waits for a slot of a key that has none free.
+// wait waits for a slot of a key that has none free. Errors are those of slots.wait.
 func (p *Plan) wait(ctx context.Context, c *candidate, now int64) error {
 	options := &p.selector.options
 	if p.waitUntil == 0 {
 		p.waitUntil = now + int64(options.QueuePatience)
 	}
-	err := c.key.wait(ctx, options.QueueLength, time.Duration(p.waitUntil-now))
+	return c.key.wait(ctx, options.QueueLength, time.Duration(p.waitUntil-now))
+}
+
+// waitedInVain says what an error of wait comes to.
+func (p *Plan) waitedInVain(err error) error {
 	if errors.Is(err, errQueueFull) || errors.Is(err, errWaited) {
-		return &UnavailableError{Reason: ErrSaturated, RetryAfter: options.QueuePatience}
+		return &UnavailableError{Reason: ErrSaturated, RetryAfter: p.selector.options.QueuePatience}
 	}
-	if err != nil {
-		return fmt.Errorf("waiting for a provider key: %w", err)
-	}
-	return nil
+	return fmt.Errorf("waiting for a provider key: %w", err)
 }
 
 // enter passes the candidate's circuits, as a probe where that is wanted.

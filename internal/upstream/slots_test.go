@@ -188,3 +188,42 @@ func TestRequestsWaitAndAreTurnedAway(t *testing.T) {
 		}
 	})
 }
+
+// Who comes at the same moment as another finds the queue that the other one left.
+func TestQueuesFillWhenAllComeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const keys, each = 4, 8
+		options := ProviderOptions{}
+		for i := range keys {
+			options.Keys = append(options.Keys, KeyOptions{Secret: fmt.Sprint(i), InFlight: 1})
+		}
+		provider := house("first", options)
+		c, err := NewCatalogue(price.Embedded(), []*Provider{provider}, []Alias{{Name: "m", Tiers: [][]Target{{to(provider, "x")}}, Rates: someRates}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		selector := NewSelector(c, NewHealth(HealthOptions{}), SelectorOptions{QueueLength: each, QueuePatience: time.Minute})
+		model, _ := c.Find("m")
+		for range 20 {
+			served := make(chan error)
+			for range keys + keys*each {
+				go func() {
+					plan, err := selector.Plan(model, Request{})
+					if err == nil {
+						var call Call
+						if call, err = plan.Begin(t.Context()); err == nil {
+							time.Sleep(time.Second)
+							call.Done(Outcome{Result: Succeeded})
+						}
+					}
+					served <- err
+				}()
+			}
+			for range keys + keys*each {
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
