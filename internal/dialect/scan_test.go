@@ -87,9 +87,10 @@ func standard(text []byte) bool {
 // What has a meaning in a string is found wherever it is: long strings are read many
 // bytes at a time.
 func TestScanSeesEachByteOfAString(t *testing.T) {
-	for _, length := range []int{1, 7, 8, 9, 100, longText, longText + 7, longText + 32, longText + 75} {
+	for _, length := range []int{1, 7, 8, 9, shortText - 1, shortText, shortText + blockSize + 1, shortText + (fewBlocks+1)*blockSize + 9} {
 		for at := range length {
-			for _, c := range []string{"\x00", "\x1f", " ", "!", "\"", "#", `\`, "[", "]", `\n`, `\"`, `\\`, `\x`, `\u00e9`, "\x7f", "\x80", "é", "\xff"} {
+			for _, c := range []string{"\x00", "\x1f", " ", "!", "\"", "#", `\`, "[", "]", `\n`, `\"`, `\\`, `\x`, `\u00e9`, "\x7f", "\x80", "é", "\xff",
+				"\xc0\x80", "\xc3", "\xe2\x80", "–", "\xe0\x9f\x80", "\xed\xa0\x80", "😀", "\xf0\x9f\x98", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"} {
 				text := []byte(`{"a":"` + strings.Repeat("x", at) + c + strings.Repeat("x", length-at-1) + `"}`)
 				if taken := check(text) == nil; taken != standard(text) {
 					t.Fatalf("%q at %d of %d: taken is %v", c, at, length, taken)

@@ -5,31 +5,30 @@ import (
 	"math/bits"
 )
 
-const (
-	eachByte = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
-
 // text reads the rest of a string, whose opening quote is before i, and returns
 // where it ends.
 func (s *scanner) text(i int) int {
 	data := s.data
 	high := uint64(0) // high bits that were seen
-	words := 0        // that were plain, in a row
-	// Eight bytes at a time, as prompts and images are nearly all of a body.
+	long := i + shortText
+	// Eight bytes at a time, until that is worth more.
 	for i+8 <= len(data) {
+		if i >= long {
+			var ended bool
+			if i, ended = s.longText(i); ended {
+				s.nonASCII = s.nonASCII || high&highBits != 0
+				return i
+			}
+			long = len(data)
+			continue
+		}
 		word := binary.LittleEndian.Uint64(data[i:])
 		marks := special(word) & highBits
 		if marks == 0 {
 			high |= word
 			i += 8
-			if words++; words == longText/8 {
-				i, high = plainBlocks(data, i, high)
-				words = 0
-			}
 			continue
 		}
-		words = 0
 		at := bits.TrailingZeros64(marks)
 		high |= word & (1<<at - 1)
 		i += at >> 3
@@ -66,31 +65,45 @@ func (s *scanner) text(i int) int {
 	return s.fail(i)
 }
 
-// longText is how many bytes in a row stand for themselves where more are likely to
-// follow, as in an image: in prose and code there is an escape before.
-const longText = 128
+// shortText is how long strings are read by the word: most names and values are shorter.
+const shortText = 64
 
-// plainBlocks skips what stands for itself, as far as it comes in whole blocks, and adds
-// the high bits that were seen.
-func plainBlocks(data []byte, i int, high uint64) (int, uint64) {
-	for ; i+32 <= len(data); i += 32 {
-		block := (*[32]byte)(data[i:])
-		a, b := binary.LittleEndian.Uint64(block[:]), binary.LittleEndian.Uint64(block[8:])
-		c, d := binary.LittleEndian.Uint64(block[16:]), binary.LittleEndian.Uint64(block[24:])
-		if (special(a)|special(b)|special(c)|special(d))&highBits != 0 {
-			break
+// fewBlocks and manyBlocks are how many are looked at before what is in them is read: few
+// at first, as a string is likely to end soon.
+const fewBlocks, manyBlocks = 4, 64
+
+// longText goes on reading a string: to its end, or to where less than a block is left.
+// Prompts and images, which are nearly all of a body, are read here.
+func (s *scanner) longText(i int) (end int, ended bool) {
+	var specials [manyBlocks]uint64
+	data := s.data
+	second := 0 // 1 where a block begins with the second byte of an escape
+	for ahead := fewBlocks; ; ahead = min(2*ahead, manyBlocks) {
+		// With the byte after the last block, which may be that of an escape.
+		blocks := min((len(data)-1-i)/blockSize, ahead)
+		if blocks <= 0 {
+			return i + second, false
 		}
-		high |= a | b | c | d
+		s.nonASCII = findSpecials(data[i:], specials[:blocks]) || s.nonASCII
+		for _, marks := range specials[:blocks] {
+			marks &^= uint64(second)
+			second = 0
+			for marks != 0 {
+				at := bits.TrailingZeros64(marks)
+				switch c := data[i+at]; {
+				case c == '"':
+					return i + at + 1, true
+				case c != '\\':
+					return s.fail(i + at), true
+				case !shortEscapes[data[i+at+1]] && s.escape(i+at) < 0:
+					return -1, true
+				}
+				marks &^= 3 << at
+				second = at / (blockSize - 1)
+			}
+			i += blockSize
+		}
 	}
-	return i, high
-}
-
-// special marks bytes that are control characters, quotes or backslashes, by their high
-// bits. The lowest mark is exact: a borrow into a byte needs a marked one below it
-// ("Hacker's Delight", 6-1, finding zero bytes). With one bit turned over a quote comes
-// next after the control characters, and a space after it.
-func special(word uint64) uint64 {
-	return ((word ^ eachByte*('"'^' ') - eachByte*(' '+1)) | (word ^ eachByte*'\\' - eachByte)) &^ word
 }
 
 // escape reads an escape sequence, whose backslash is at i.
