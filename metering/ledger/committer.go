@@ -21,8 +21,8 @@ const (
 	// or a processor that is busy with something else makes one take a second or two, and
 	// then there is no reason to refuse anybody.
 	hanging = 3
-	// beforeDue is how many commits may be made before they are due at the pace, twice as many
-	// of one or two records. A hundred that come by chance in a second wait for nobody then.
+	// beforeDue is how many commits may be made before they are due at the pace, four times as
+	// many of one or two records. Some hundred that come by chance in a second wait for nobody then.
 	beforeDue = 3
 	// worthPace is how many a commit must have for the next to be so long after it: fewer
 	// come too slowly for a wait to bring many together.
@@ -173,7 +173,7 @@ func (c *committer) keepPace() {
 	}
 	step := pace
 	if c.waiting() < worthPace {
-		step /= 2
+		step /= 4
 	}
 	c.due = c.due.Add(step)
 	if earliest, latest := now.Add(step), now.Add((beforeDue+1)*pace); c.due.Before(earliest) {

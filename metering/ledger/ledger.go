@@ -37,8 +37,8 @@ type Options struct {
 	// write. Default: 10 s.
 	RetryFor time.Duration
 	// Pace is the time between two commits, while there are few settlements to be written: no
-	// more than one commit for each, but for a few at once; half of it where they are one or
-	// two. Below zero is none. Default: 5 ms.
+	// more than one commit for each, but for a few at once; a quarter of it where they are one
+	// or two. Below zero is none. Default: 8 ms.
 	Pace time.Duration
 	// AskFor is how long one call to the store may take while somebody waits for it, and
 	// how long a hold that shall not wait waits for credit that other nodes do not use. A
@@ -73,7 +73,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Pace == 0 {
-		o.Pace = 5 * time.Millisecond
+		o.Pace = 8 * time.Millisecond
 	}
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = 1000
