@@ -32,6 +32,9 @@ const (
 	enough, enoughOfAll = 128, 16
 )
 
+// errHangs is why the store counts as away that has neither done what it was asked to nor failed.
+var errHangs = errors.New("it does not end what it began")
+
 // committer is the one goroutine that settles. What arrives while a commit is
 // under way forms the next one, so that batches grow with the load by themselves
 // and a lone settlement waits for nobody.
@@ -42,6 +45,9 @@ type committer struct {
 	mu     sync.Mutex
 	queue  []*entry
 	closed bool
+	work   []*entry // of the attempt under way; nil without one
+
+	hung *time.Timer // runs answerOverdue while an attempt takes long
 
 	expected atomic.Int64 // open holds: what may be to settle soon
 
@@ -59,6 +65,7 @@ type committer struct {
 func newCommitter(store Store, options Options) *committer {
 	c := &committer{store: store, options: options, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	c.context, c.giveUp = context.WithCancel(context.Background())
+	c.hung = time.AfterFunc(options.AskFor, c.answerOverdue) // finds no attempt
 	go c.run()
 	return c
 }
@@ -95,7 +102,8 @@ func (c *committer) nudge() {
 	}
 }
 
-// close takes no more entries and waits until all are durable, or ctx ends.
+// close takes no more entries and waits until all are durable, or ctx ends. A store that does
+// not end what it is told to give up is left alone: run ends when it does.
 func (c *committer) close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -105,7 +113,10 @@ func (c *committer) close(ctx context.Context) error {
 	case <-c.ended:
 	case <-ctx.Done():
 		c.giveUp()
-		<-c.ended
+		select {
+		case <-c.ended:
+		case <-time.After(c.options.AskFor):
+		}
 	}
 	if c.context.Err() != nil {
 		return fmt.Errorf("wait for settlements under way: %w", context.Cause(ctx))
@@ -114,11 +125,12 @@ func (c *committer) close(ctx context.Context) error {
 	return nil
 }
 
-func (c *committer) take() (entries []*entry, closed bool) {
+// take adds what has arrived to the work.
+func (c *committer) take(work []*entry) (all []*entry, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entries, c.queue = c.queue, nil
-	return entries, c.closed
+	work, c.queue = append(work, c.queue...), nil
+	return work, c.closed
 }
 
 func (c *committer) run() {
@@ -133,10 +145,13 @@ func (c *committer) run() {
 			runtime.Gosched()
 			c.keepPace()
 		}
-		more, closed := c.take()
-		work = append(work, more...)
+		var closed bool
+		work, closed = c.take(work)
+		c.attempts(work)
 		var err error
-		if work, err = c.attempt(work); err == nil {
+		work, err = c.attempt(work)
+		c.attempts(nil)
+		if err == nil {
 			pause = firstPause
 			if closed {
 				return
@@ -149,13 +164,47 @@ func (c *committer) run() {
 		if !c.rest(&pause) {
 			// What arrived during the last attempt has nobody else to answer it; nothing
 			// more can arrive, as giving up comes after closing.
-			last, _ := c.take()
-			for _, e := range append(work, last...) {
+			work, _ = c.take(work)
+			for _, e := range work {
 				e.answer(fmt.Errorf("settle %s: %w: %w", e.id, ErrUnavailable, err))
 			}
 			return
 		}
 	}
+}
+
+// attempts notes what an attempt is about, or that it is over, and has the time watched: a
+// store can hang where it does not look for the end of a context, as SQLite does while it
+// waits for the disk.
+func (c *committer) attempts(work []*entry) {
+	c.mu.Lock()
+	c.work = work
+	c.mu.Unlock()
+	if work != nil {
+		c.hung.Reset(c.options.AskFor)
+	} else {
+		c.hung.Stop()
+	}
+}
+
+// answerOverdue tells those who have waited for a hanging attempt longer than it may take that
+// the store is away. What is in the attempt may be written yet; what waits for it will be
+// without its charge.
+func (c *committer) answerOverdue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.work == nil {
+		return
+	}
+	now := c.options.Now()
+	for _, entries := range [...][]*entry{c.work, c.queue} {
+		for _, e := range entries {
+			if now.Sub(e.deadline) >= c.options.AskFor {
+				e.answer(fmt.Errorf("settle %s: %w: %w", e.id, ErrUnavailable, errHangs))
+			}
+		}
+	}
+	c.hung.Reset(c.options.AskFor)
 }
 
 // keepPace lets some time go by between commits, so that under load more settlements
@@ -256,6 +305,9 @@ func (c *committer) batch(work []*entry) (batch []*entry, tenure *tenure) {
 		if e.tenure != nil && e.tenure.fenced.Load() {
 			e.fence(ErrFenced)
 		}
+		if e.answered.Load() { // while another batch hung
+			e.void()
+		}
 		switch {
 		case e.tenure == nil || e.tenure == tenure:
 		case tenure == nil:
@@ -320,7 +372,7 @@ func (c *committer) settle(lease Lease, batch []*entry) error {
 	limit, now := c.options.RetryFor/2, c.options.Now()
 	for i, e := range batch {
 		settlements[i] = &e.settlement
-		if !e.answered {
+		if !e.answered.Load() {
 			limit = min(limit, e.deadline.Sub(now))
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/faregate/faregate/metering"
@@ -26,7 +27,7 @@ type entry struct {
 	fenced error
 
 	done     chan struct{}
-	answered bool
+	answered atomic.Bool
 	err      error
 }
 
@@ -61,8 +62,8 @@ func (e *entry) wait(ctx context.Context) error {
 
 // answer tells the caller the outcome, the first time that it is called.
 func (e *entry) answer(err error) {
-	if !e.answered {
-		e.answered, e.err = true, err
+	if e.answered.CompareAndSwap(false, true) {
+		e.err = err
 		close(e.done)
 	}
 }
@@ -112,7 +113,7 @@ func (e *entry) void() {
 // expire answers an entry that could not be written in time. It is written, without
 // its charge, when the store is back.
 func (e *entry) expire(cause error) {
-	if e.answered {
+	if e.answered.Load() {
 		return
 	}
 	e.void()

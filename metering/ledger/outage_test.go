@@ -1,11 +1,14 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/faregate/faregate/internal/store/memory"
 	"github.com/faregate/faregate/internal/store/storetest"
 	"github.com/faregate/faregate/metering"
 	"github.com/faregate/faregate/metering/ledger"
@@ -148,6 +151,104 @@ func TestLogInAnOutage(t *testing.T) {
 	if _, err := s.Record(t.Context(), refused.ID); err == nil {
 		t.Error("a record of the outage was kept")
 	}
+}
+
+// stuck is a store whose Settle does not look for the end of its context, as SQLite's does not
+// while it waits for the disk. hang is called before each.
+type stuck struct {
+	ledger.Store
+	hang func() error
+}
+
+func (s *stuck) Settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error {
+	if err := s.hang(); err != nil {
+		return err
+	}
+	return s.Store.Settle(context.WithoutCancel(ctx), lease, settlements)
+}
+
+// TestStuckCommitKeepsNobodyWaiting: who settles is answered in time also where the store never
+// answers. What was in the attempt is charged if that comes true; what waited for it is not.
+func TestStuckCommitKeepsNobodyWaiting(t *testing.T) {
+	for name, test := range map[string]struct {
+		outcome error
+		want    metering.Nanos // of the attempt that hung
+	}{"it comes true": {nil, 10}, "it fails": {errors.New("input/output error"), 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memory.New(time.Now)
+				customer := storetest.NewCustomer(t, s, 100)
+				outcome := make(chan error)
+				var hung atomic.Bool
+				l := storetest.OpenLedger(t, &stuck{Store: s, hang: func() error {
+					if hung.CompareAndSwap(false, true) {
+						return <-outcome
+					}
+					return nil
+				}}, ledger.Options{})
+				records := []*metering.Record{customer.Record(10), customer.Record(20)}
+				answers := make(chan error, len(records))
+				began := time.Now()
+				for _, record := range records {
+					hold, err := l.Hold(t.Context(), customer.AccountID, record.Cost)
+					must(t, err)
+					go func() { answers <- hold.Settle(t.Context(), record) }()
+					synctest.Wait() // the second comes while the first one hangs
+				}
+				for range records {
+					if err := <-answers; !errors.Is(err, ledger.ErrUnavailable) {
+						t.Errorf("settle: %v, want ErrUnavailable", err)
+					}
+				}
+				if took := time.Since(began); took < 10*time.Second || took > 12*time.Second {
+					t.Errorf("the answers came after %s, want some 10 s", took)
+				}
+				time.Sleep(time.Minute)
+				mustHave(t, l, customer.AccountID, 100-10-20) // what may be charged is nobody else's
+
+				outcome <- test.outcome
+				synctest.Wait()
+				time.Sleep(time.Second) // the pause before another attempt
+				synctest.Wait()
+				for i, want := range []metering.Nanos{test.want, 0} {
+					if stored, err := s.Record(t.Context(), records[i].ID); err != nil || stored.Cost != want {
+						t.Errorf("record %d: %+v, %v, want %s charged", i, stored, err, want)
+					}
+				}
+				mustHave(t, l, customer.AccountID, 100-test.want)
+				storetest.MustVerify(t, s)
+			})
+		})
+	}
+}
+
+// TestStuckCommitDoesNotKeepTheProcess: a stop does not wait for a store that never answers.
+func TestStuckCommitDoesNotKeepTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(time.Now)
+		customer := storetest.NewCustomer(t, s, 100)
+		outcome := make(chan error)
+		l, err := ledger.Open(t.Context(), &stuck{Store: s, hang: func() error { return <-outcome }}, ledger.Options{})
+		must(t, err)
+		hold, err := l.Hold(t.Context(), customer.AccountID, 10)
+		must(t, err)
+		answer := make(chan error, 1)
+		go func() { answer <- hold.Settle(t.Context(), customer.Record(10)) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := l.Close(ctx); err == nil {
+			t.Error("the ledger was closed as if all were settled")
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("closing took %s", took)
+		}
+		if err := <-answer; !errors.Is(err, ledger.ErrUnavailable) {
+			t.Errorf("settle: %v, want ErrUnavailable", err)
+		}
+		outcome <- errors.New("input/output error")
+	})
 }
 
 // TestRejectedAfterAnOutage: a store that rejects what could not be written before is
