@@ -166,6 +166,8 @@ check() {
 	say "without the race detector: what a request allocates, and that simulated nodes do the same twice"
 	go test -run '^TestAllocationsOfARequest$' ./internal/bench
 	go test ./metering/ledger/simulation
+	say "the gateway without Caddy's access log: the events of a stream take a shorter way then"
+	go test ./caddymodule -without-access-log
 	say "go test -race ./..."
 	go test -race -timeout 20m ./... # some packages are long on a slow disk, as a store syncs
 }

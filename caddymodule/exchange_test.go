@@ -15,7 +15,7 @@ import (
 
 func TestPlaceholdersAndCaddysAccessLogWhereItIsWanted(t *testing.T) {
 	g := startGateway(t, gatewayOptions{
-		extra: "access_log caddy",
+		extra: "access_log caddy", logs: true,
 		site: "log_append account {faregate.account.id}\n\tlog_append key {faregate.key.id}\n\tlog_append model {faregate.model}\n\t" +
 			"log_append provider {faregate.provider}\n\tlog_append id {faregate.request.id}\n\tfaregate",
 	})

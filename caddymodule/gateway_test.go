@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"crypto/rand"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,6 +53,7 @@ type gatewayOptions struct {
 	extra   string             // more of the faregate option
 	store   string             // address of the store; default: an SQLite file
 	options *simulator.Options // of the provider
+	logs    bool               // Caddy's access log is written in any case
 }
 
 func startGateway(t *testing.T, o gatewayOptions) *gateway {
@@ -128,11 +130,22 @@ func newGateway(t *testing.T, o gatewayOptions) *gateway {
 	}
 }
 %[5]s {
-	log
+	%[9]s
 	%[6]s
 }
-`, g.logFile, g.storeLine(), g.provider.URL, keyFile, g.url, o.site, o.global, o.extra)
+`, g.logFile, g.storeLine(), g.provider.URL, keyFile, g.url, o.site, o.global, o.extra, o.accessLog())
 	return g
+}
+
+// withoutAccessLog runs the tests as where the site has no log: the events of a stream take
+// another way to the client then, as no handler of Caddy's stands between.
+var withoutAccessLog = flag.Bool("without-access-log", false, "leave Caddy's access log out of the tests' configuration")
+
+func (o gatewayOptions) accessLog() string {
+	if *withoutAccessLog && !o.logs {
+		return ""
+	}
+	return "log"
 }
 
 // storeLine says in the configuration where the store is.
