@@ -90,6 +90,14 @@ func (ex *Exchange) likelyPieces() usage.Units {
 	return units
 }
 
+// longestAudio is how many milliseconds of audio were held for, where its length counts.
+func (ex *Exchange) longestAudio(likely usage.Units) int64 {
+	if likely.Milliseconds == 0 {
+		return 0
+	}
+	return ex.request.AudioBound().Milliseconds()
+}
+
 // kinds are the kinds of pieces that have prices of their own.
 func (ex *Exchange) kinds() price.Kinds {
 	var kinds price.Kinds

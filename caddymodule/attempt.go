@@ -92,9 +92,10 @@ func (t *Transport) attempt(ex *Exchange, r *http.Request, call *upstream.Call, 
 		return nil, inAnswer(dialect.ProviderInvalidAnswer, http.StatusBadGateway)
 	}
 	body.framing, body.streams = framing, body.streams || framing == usage.Raw
+	units := ex.likelyPieces()
 	body.meter = usage.NewMeter(usage.Options{
 		Format: ex.operation.Format, Framing: framing, Choices: max(ex.request.Choices, int(ex.request.Images.Count)),
-		StripUsage: ex.injectUsage(target.Provider), Profile: target.Profile(), Units: ex.likelyPieces(),
+		StripUsage: ex.injectUsage(target.Provider), Profile: target.Profile(), Units: units, LongestAudio: ex.longestAudio(units),
 		Estimator: ex.estimator(target), LongCache: ex.request.LongCache,
 	})
 	if failed := body.begin(); failed != nil {

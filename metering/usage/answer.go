@@ -66,11 +66,13 @@ func answerDocument(members ...member) *node {
 // answer reads embeddings, images, transcriptions, speech and documents.
 type answer struct {
 	openAI
-	format  Format
-	wanted  int   // images
-	given   Units // by the request
-	images  int64
-	counted int64
+	format Format
+	wanted int   // images
+	given  Units // by the request
+	// longestAudio is Options'.
+	longestAudio int64
+	images       int64
+	counted      int64
 
 	// Of the document being read.
 	event       answerEvent
@@ -243,8 +245,19 @@ func (a *answer) fill(r *Report) {
 			units.Milliseconds = a.milliseconds
 			r.Reported = true
 		}
+		if units.Milliseconds == 0 {
+			a.given.Milliseconds = max(a.given.Milliseconds, min(spokenFor(&r.Output), a.longestAudio))
+		}
 	case FreeAnswer:
 		r.Free, r.Counted = true, a.counted
 	}
 	*units = units.orElse(a.given)
+}
+
+// spokenFor is for how many milliseconds somebody must have spoken at least, to have said
+// this: 25 letters in a second are 300 words in a minute, which nobody is understood at, and
+// nine syllables of Chinese, Japanese or Korean are as fast. What makes subtitles of it, numbers
+// and signs, does not count.
+func spokenFor(said *tokens.Text) int64 {
+	return 40*(said.Letters+said.Alphabets) + 110*said.Ideographs
 }

@@ -87,7 +87,7 @@ func NewMeter(options Options) *Meter {
 		m.readChat(options, wanted)
 		m.format, m.scanner.root = m.chat, completionRoot
 	default:
-		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
+		m.format = &answer{format: options.Format, wanted: wanted.wanted, given: options.Units, longestAudio: options.LongestAudio, openAI: openAI{profile: options.Profile, longCache: options.LongCache}}
 		m.scanner.root = answerRoots[options.Format]
 	}
 	m.outcome = m.format.common()

@@ -97,6 +97,9 @@ type Options struct {
 	// characters to be spoken or embedded, milliseconds of audio, pages. Not for
 	// conversations.
 	Units Units
+	// LongestAudio is how many milliseconds of audio the request may have at most, where
+	// those of Units are a guess: what was heard in it can show that it is longer.
+	LongestAudio int64
 }
 
 var (
