@@ -45,9 +45,9 @@ func (ex *Exchange) worstCase(rates *price.Rates, attempt upstream.Attempt) (all
 		if contextLength == 0 {
 			return allowance{}, errUnboundedInput
 		}
-		bound.InputTokens = contextLength * passes
+		bound.InputTokens = contextLength * request.Prompts() * passes
 	} else if contextLength > 0 {
-		bound.InputTokens = min(bound.InputTokens, contextLength)
+		bound.InputTokens = min(bound.InputTokens, contextLength*request.Prompts())
 	}
 	ex.boundPieces(&bound)
 	a := allowance{bound: bound, outputCap: request.OutputCap, answers: int64(max(request.Choices, request.Generated)) * request.OutputPasses()}

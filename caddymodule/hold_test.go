@@ -314,6 +314,39 @@ func TestACheaperAttemptIsMadeInPlaceOfADearOne(t *testing.T) {
 	}
 }
 
+// The limit of what a model reads is that of each text, of which a request for embeddings
+// or completions can have many.
+func TestEachOfSeveralTextsIsHeldFor(t *testing.T) {
+	g := startGateway(t, gatewayOptions{extra: `
+		model vectors {
+			to openai/homemade
+			price input 1 output 0
+			context_length 1000
+		}`})
+	text := strings.Repeat("1 2 ", 1000)
+	for _, row := range []struct {
+		path, body, answer string
+		most               metering.Nanos // tokens of input
+	}{
+		{"/v1/embeddings", fmt.Sprintf(`{"model":"vectors","input":%q}`, text), `{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":900,"total_tokens":900}}`, 1000},
+		{"/v1/embeddings", fmt.Sprintf(`{"model":"vectors","input":[%q,%q,%[1]q]}`, text, text), `{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":2700,"total_tokens":2700}}`, 3000},
+		{"/v1/completions", fmt.Sprintf(`{"model":"vectors","prompt":[%q,%q]}`, text, text), `{"choices":[{"text":"a"}],"usage":{"prompt_tokens":1800,"completion_tokens":1,"total_tokens":1801}}`, 2000},
+	} {
+		gate := simulator.NewGate()
+		g.provider.Add(simulator.Step{Response: simulator.Response{
+			ContentType: "application/json", Body: []byte(row.answer), Pauses: []simulator.Pause{{At: simulator.BeforeHeader, Gate: gate}},
+		}})
+		before := g.available()
+		call := g.startCall(row.path, row.body, bearer(g.secret))
+		call.at(gate)
+		if held := before - g.available(); held != row.most*1000 {
+			t.Errorf("%.50s: %s is held for %d tokens", row.body, held, row.most)
+		}
+		gate.Open()
+		call.finish()
+	}
+}
+
 // The operator can say what the price book does not know: an output limit is told to
 // the provider, a context length bounds what is not in the body.
 func TestStatedLimits(t *testing.T) {

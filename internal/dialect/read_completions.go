@@ -75,6 +75,7 @@ func (r *Request) readCompletions() error {
 		return noModel()
 	}
 	r.standardCap = standardCompletionCap
+	r.prompts = prompts
 	r.Choices *= prompts
 	r.Generated = max(r.Choices, prompts*int(bestOf))
 	return nil

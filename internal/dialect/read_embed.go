@@ -19,7 +19,7 @@ var countBody = &place{names: []member{
 var embedBody = &place{names: []member{
 	{text: "model", at: &place{field: generateModel}},
 	{text: "content", at: googleContent},
-	{text: "requests", at: &place{each: &place{names: []member{
+	{text: "requests", at: &place{each: &place{field: generateRequest, names: []member{
 		{text: "model", at: &place{field: generateModel}},
 		{text: "content", at: googleContent},
 	}}}},
@@ -32,6 +32,9 @@ func (r *Request) readContents(body *place) error {
 		switch f {
 		case generateModel:
 			return b.sameModel(start, end)
+		case generateRequest:
+			r.prompts++
+			return nil
 		case generateCached:
 			return b.refuse("cachedContent", becauseStored, start, end)
 		}

@@ -4,12 +4,15 @@ package dialect
 const (
 	inputModel field = iota + 1
 	inputStream
+	inputTexts
+	inputText
 )
 
 // embeddingsBody is what is read of POST /v1/embeddings and /v1/moderations
 // (openai-openapi, CreateEmbeddingRequest, CreateModerationRequest).
 var embeddingsBody = &place{names: []member{
 	{text: "model", at: &place{field: inputModel}},
+	{text: "input", at: &place{field: inputTexts, each: &place{field: inputText}}},
 	{text: "stream", at: &place{field: inputStream}},
 	{text: "provider", at: routingPlace},
 }}
@@ -29,6 +32,9 @@ func (r *Request) readInput(standardModel string) error {
 				problem = unsupported("stream", "this operation answers at once.")
 			}
 			return problem
+		case inputTexts, inputText:
+			b.embedded(f, start)
+			return nil
 		case routing:
 			return b.routed(f, start, end)
 		}
@@ -49,4 +55,21 @@ func (r *Request) readInput(standardModel string) error {
 	}
 	r.noOutput = true
 	return nil
+}
+
+// embedded notes what is to be embedded: a text, tokens in place of one, or a list of
+// those. An object is of a compatible provider's that embeds images, too, and those may be
+// anywhere.
+func (b *reading) embedded(f field, start int) {
+	r := b.request
+	switch b.scanner.data[start] {
+	case '{':
+		r.unbounded++
+	case '"', '[':
+	default:
+		return // a token
+	}
+	if f == inputText {
+		r.prompts++
+	}
 }

@@ -29,6 +29,7 @@ const (
 	generateContents
 	generateText
 	generateSystem
+	generateRequest // one of several for embeddings
 )
 
 // googleContent is one of contents, and googleContents are they, as all of Google's

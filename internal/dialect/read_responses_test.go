@@ -99,6 +99,35 @@ func TestCompletionsCountWhatTheyGenerate(t *testing.T) {
 	}
 }
 
+// Each of several texts may be as long as the longest that the model reads.
+func TestPromptsAreCounted(t *testing.T) {
+	for _, row := range []struct {
+		operation Operation
+		body      string
+		prompts   int64
+		unbounded bool
+	}{
+		{chatCompletions, `{"model":"a","messages":[{"content":"x"},{"content":"y"}]}`, 1, false},
+		{completions, `{"model":"a","prompt":"x"}`, 1, false},
+		{completions, `{"model":"a","prompt":["x","y"],"n":3}`, 2, false},
+		{completions, `{"model":"a","prompt":[1,2,3]}`, 1, false},
+		{embeddings, `{"model":"a"}`, 1, false},
+		{embeddings, `{"model":"a","input":"x, y"}`, 1, false},
+		{embeddings, `{"model":"a","input":[1,2,3]}`, 1, false},
+		{embeddings, `{"model":"a","input":["x","y"]}`, 2, false},
+		{embeddings, `{"model":"a","input":[[1,2],[3],[4]]}`, 3, false},
+		{embeddings, `{"model":"a","input":["x",{"content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]}`, 2, true},
+		{embeddings, `{"model":"a","input":{"image":"https://x"}}`, 1, true},
+		{embedContent, `{"content":{"parts":[{"text":"x"},{"text":"y"}]}}`, 1, false},
+		{embedContents, `{"requests":[{"content":{"parts":[{"text":"x"}]}},{"content":{"parts":[{"text":"y"}]}}]}`, 2, false},
+	} {
+		r := mustParse(t, row.operation, row.body)
+		if r.Prompts() != row.prompts || r.HasUnboundedInput() != row.unbounded {
+			t.Errorf("%s: %d prompts, unbounded %v", row.body, r.Prompts(), r.HasUnboundedInput())
+		}
+	}
+}
+
 func TestOperationsWithoutOutput(t *testing.T) {
 	for body, operation := range map[string]Operation{
 		`{"model":"m","input":"x"}`:                         embeddings,

@@ -53,6 +53,7 @@ type Request struct {
 	// Reach is which kinds of priced tokens the request can lead to.
 	Reach Reach
 
+	prompts   int  // texts that the model reads each by itself; 0 if there is one
 	unbounded int  // pieces of input that are not in the body, or whose tokens its bytes do not tell
 	images    int  // whose tokens are bounded each
 	media     bool // other input than texts, whose tokens our own count cannot know
@@ -144,6 +145,10 @@ func (r *Request) GoString() string { return r.String() }
 // behind an address, or its tokens cannot be bounded by its bytes, as a PDF's.
 // Then only the model's input limit bounds it.
 func (r *Request) HasUnboundedInput() bool { return r.unbounded > 0 }
+
+// Prompts is how many texts the model reads each by itself, so that each may be as long
+// as the longest that it reads.
+func (r *Request) Prompts() int64 { return int64(max(r.prompts, 1)) }
 
 // HasMedia tells whether some of the input is no text, so that our own count of it,
 // EstimateInput, can be far from what the provider's is.
