@@ -98,6 +98,15 @@ func (ex *Exchange) longestAudio(likely usage.Units) int64 {
 	return ex.request.AudioBound().Milliseconds()
 }
 
+// likelyImage is how many tokens one of the images that are asked for likely is; 0 where
+// they have a price by the piece.
+func (ex *Exchange) likelyImage(rates *price.Rates) int64 {
+	if _, priced := rates.UnitPrices()[price.Images.String()]; priced {
+		return 0
+	}
+	return ex.request.Images.Estimated()
+}
+
 // kinds are the kinds of pieces that have prices of their own.
 func (ex *Exchange) kinds() price.Kinds {
 	var kinds price.Kinds

@@ -51,6 +51,10 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 	if report.OutputMediaBytes > 0 && s.estimatedSpeech > 0 {
 		estimate.OutputTotal, estimate.OutputAudio = estimate.OutputTotal+s.estimatedSpeech, s.estimatedSpeech
 	}
+	if report.Content && s.estimatedImage > 0 {
+		made := report.Usage.Units.Images * s.estimatedImage
+		estimate.OutputTotal, estimate.OutputImage = estimate.OutputTotal+made, made
+	}
 	if a.ending == metering.EndedByClient && !report.Final && s.reasons && (!s.reasonsOpenly || !report.VisibleReasoning) {
 		estimate = withHiddenReasoning(estimate, s.now().Sub(s.record.StartedAt))
 	}
@@ -62,7 +66,7 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 // every event what was used so far. Reasoning is no reason: who stops an answer shall not
 // pay for all the rest of it, and time tells about how much was not seen.
 func (ex *Exchange) onlyEndCounts(rates *price.Rates) bool {
-	return !ex.request.Stream || len(ex.request.Tools) > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage) ||
+	return !ex.request.Stream || len(ex.request.Tools) > 0 || ex.request.Images.Count > 0 || rates.OwnPrice(price.OutputAudio) || rates.OwnPrice(price.OutputImage) ||
 		ex.dialect == dialect.OpenAI && ex.request.HasMedia()
 }
 

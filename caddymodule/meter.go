@@ -91,7 +91,7 @@ func (h *Meter) hold(ex *Exchange) error {
 		catalogue: ex.catalogue, model: ex.model,
 		reasons:         ex.mayReason(),
 		reasonsOpenly:   ex.operation.Format == usage.OpenAIChat && !ex.model.Reasons(),
-		estimatedSpeech: ex.request.EstimatedSpeech(), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
+		estimatedSpeech: ex.request.EstimatedSpeech(), estimatedImage: ex.likelyImage(rates), kinds: ex.kinds(), free: ex.operation.Kind == dialect.Free,
 		admission: ex.admission, markup: markup, span: ex.span,
 		record: metering.Record{
 			ID: ex.id, AccountID: ex.principal.AccountID, KeyID: ex.principal.KeyID, StartedAt: ex.startedAt,

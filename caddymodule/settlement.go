@@ -45,6 +45,9 @@ type settlement struct {
 	markup price.Factor
 	// estimatedSpeech is our own count of the tokens of the audio that a text becomes.
 	estimatedSpeech int64
+	// estimatedImage is our own count of the tokens of one image that was asked for; 0 where
+	// images are priced by the piece.
+	estimatedImage int64
 	// kinds are those of the pieces that are asked for.
 	kinds price.Kinds
 	// free tells that the operation costs nothing.

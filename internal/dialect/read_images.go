@@ -93,13 +93,47 @@ func (i Images) OutputBound() int64 {
 	return i.Count * (dearestImage*i.scale() + previewTokens*i.partial)
 }
 
+// Likely tokens of an image of 1024×1024 by its quality (guides/image-generation, "Cost and
+// latency"). Larger ones have more in proportion, and what the model chooses by itself is
+// mostly the highest.
+const (
+	squarePixels = 1024 * 1024
+	lowImage     = 272
+	mediumImage  = 1056
+	highImage    = 4160
+)
+
+// Estimated is a likely number of tokens of one image, where the answer tells none; 0 if
+// none is asked for.
+func (i Images) Estimated() int64 {
+	if i.Count == 0 {
+		return 0
+	}
+	tokens := int64(highImage)
+	switch i.Quality {
+	case "low":
+		tokens = lowImage
+	case "medium":
+		tokens = mediumImage
+	}
+	if pixels := i.pixels(); pixels > 0 {
+		tokens = tokens * min(pixels, 1<<40) / squarePixels
+	}
+	return tokens
+}
+
 // scale is how many times larger an image is than the largest whose tokens are known.
 func (i Images) scale() int64 {
+	return max((i.pixels()+dearestPixels-1)/dearestPixels, 1)
+}
+
+// pixels is how many an image has; 0 if the request does not say.
+func (i Images) pixels() int64 {
 	width, height, ok := strings.Cut(i.Size, "x")
 	w, errW := strconv.ParseInt(width, 10, 32)
 	h, errH := strconv.ParseInt(height, 10, 32)
 	if !ok || errW != nil || errH != nil || w <= 0 || h <= 0 {
-		return 1
+		return 0
 	}
-	return (w*h + dearestPixels - 1) / dearestPixels
+	return w * h
 }

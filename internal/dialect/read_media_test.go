@@ -31,6 +31,17 @@ func TestImageRequests(t *testing.T) {
 	if bound := (Images{Count: 3, partial: 2}).OutputBound(); bound != 3*(6240+200) {
 		t.Errorf("%d tokens", bound)
 	}
+	for images, want := range map[Images]int64{
+		{}: 0, {Count: 1}: 4160, {Count: 3, Quality: "auto", Size: "auto"}: 4160, {Count: 1, Quality: "low", Size: "1024x1024"}: 272,
+		{Count: 1, Quality: "medium", Size: "1024x1536"}: 1584, {Count: 1, Quality: "high", Size: "1536x1024"}: 6240,
+	} {
+		if likely := images.Estimated(); likely != want || likely > max(images.OutputBound(), 0) {
+			t.Errorf("%+v: %d tokens", images, likely)
+		}
+	}
+	if likely := (Images{Count: 1, Size: "2147483647x2147483647"}).Estimated(); likely <= 0 {
+		t.Errorf("%d tokens", likely)
+	}
 	for _, body := range []string{`{}`, `{"model":"a","n":11}`, `{"model":"a","n":0}`, `{"model":"a","size":"a b"}`, `{"model":"a","partial_images":4}`, `{"model":"a","N":1}`} {
 		_ = refused(t, generateImages, "", body)
 	}
