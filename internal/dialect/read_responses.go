@@ -36,6 +36,8 @@ const (
 	responsesEffort
 	responsesSummary
 	responsesSound
+	responsesCompaction
+	responsesSearchParameters
 )
 
 // responsesRefusals are the members of responses that are not supported.
@@ -46,6 +48,8 @@ var responsesRefusals = map[field]refusal{
 	responsesConversation: {"conversation", becauseStored},
 	responsesPrompt:       {"prompt", becauseStored},
 	responsesFile:         {"file_id", becauseStored},
+
+	responsesSearchParameters: {"search_parameters", becauseUncapped},
 }
 
 // responsesBody is what is read of POST /v1/responses, /v1/responses/compact and
@@ -53,6 +57,7 @@ var responsesRefusals = map[field]refusal{
 var responsesBody = func() *place {
 	part := &place{names: []member{
 		{text: "image_url", at: &place{field: responsesImage}},
+		{text: "video_url", at: &place{field: responsesImage}}, // OpenRouter
 		{text: "file_id", at: &place{field: responsesFile}},
 		{text: "file_data", at: &place{field: responsesFileData}},
 		{text: "file_url", at: &place{field: responsesFileData}},
@@ -94,6 +99,8 @@ var responsesBody = func() *place {
 		}}},
 		{text: "prompt_cache_options", at: &place{names: []member{{text: "ttl", at: &place{field: responsesLifetime}}}}},
 		{text: "tools", at: &place{each: tool}},
+		{text: "context_management", at: &place{each: &place{field: responsesCompaction}}},
+		{text: "search_parameters", at: &place{field: responsesSearchParameters}}, // xAI
 	}, routingMembers...)}
 }()
 
@@ -156,6 +163,9 @@ func (r *Request) readResponses() error {
 			b.name(&r.conversation.cacheKey, start, end)
 		case responsesUser:
 			b.name(&r.conversation.user, start, end)
+		case responsesCompaction:
+			// All that there is of it shortens the conversation (guides/compaction).
+			r.compacts()
 		case responsesImage:
 			b.mediaAddress(start, end)
 		case routing, routingModels, routingFallbacks, routingPlugins:

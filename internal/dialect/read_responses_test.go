@@ -34,10 +34,19 @@ func TestResponsesRequest(t *testing.T) {
 		`{"model":"a","input":[{"content":[{"type":"input_image","image_url":"https://example.com/a.png"}]}]}`,
 		`{"model":"a","input":[{"content":[{"type":"input_file","file_data":"data:application/pdf;base64,AA"}]}]}`,
 		`{"model":"a","input":[{"content":[{"type":"input_file","file_url":"https://example.com/a.pdf"}]}]}`,
+		`{"model":"a","input":[{"content":[{"type":"input_video","video_url":"https://example.com/a.mp4"}]}]}`,
 		`{"model":"a","input":[{"type":"computer_call_output","output":{"type":"computer_screenshot","image_url":"https://example.com/a.png"}}]}`,
 	} {
 		if r = mustParse(t, responses, body); !r.HasUnboundedInput() {
 			t.Errorf("%s is bounded by its bytes", body)
+		}
+	}
+	for body, passes := range map[string]int64{
+		`{"model":"a","context_management":null}`: 1, `{"model":"a","context_management":[]}`: 1,
+		`{"model":"a","context_management":[{"type":"compaction","compact_threshold":1000}]}`: 2,
+	} {
+		if r = mustParse(t, responses, body); r.Passes() != passes || r.OutputPasses() != passes || r.WebSearches() != 0 {
+			t.Errorf("%s: reads %d times, writes %d times", body, r.Passes(), r.OutputPasses())
 		}
 	}
 	if r = mustParse(t, compactResponses, `{"model":"a","input":[]}`); r.CanCapOutput() || r.OutputBound(77) != 77 {
@@ -49,7 +58,7 @@ func TestResponsesThatKeepOrCostTooMuchAreRefused(t *testing.T) {
 	for _, members := range []string{
 		`"store":true`, `"background":true`, `"previous_response_id":"resp_1"`, `"conversation":"conv_1"`, `"conversation":{"id":"c"}`, `"prompt":{"id":"p"}`,
 		`"input":[{"type":"item_reference","id":"i"}]`, `"input":[{"type":"item\u005freference","id":"i"}]`, `"input":[{"content":[{"type":"input_file","file_id":"f"}]}]`, `"input":[{"content":[{"type":"input_image","file_id":"f"}]}]`,
-		`"input":[{"type":"computer_call_output","output":{"file_id":"f"}}]`,
+		`"input":[{"type":"computer_call_output","output":{"file_id":"f"}}]`, `"search_parameters":{"mode":"on"}`,
 		`"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]`, `"tools":[{"type":"file_search","vector_store_ids":["v"]}]`, `"tools":[{"type":"mcp","server_url":"https://x"}]`,
 		`"tools":[{"type":"image_generation"}]`, `"tools":[{"type":"shell"}]`, `"tools":[{"type":"not_yet_known"}]`,
 		`"tools":[{"type":"tool_search"}]`, `"tools":[{"type":"tool_search","execution":"server"}]`, `"tools":[{"execution":"client"},{"type":"tool_search"}]`,
