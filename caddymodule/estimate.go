@@ -56,7 +56,9 @@ func (s *settlement) estimate(a *answer) usage.Usage {
 		estimate.OutputTotal, estimate.OutputImage = estimate.OutputTotal+made, made
 	}
 	if a.ending == metering.EndedByClient && !report.Final && s.reasons && (!s.reasonsOpenly || !report.VisibleReasoning) {
-		estimate = withHiddenReasoning(estimate, s.now().Sub(s.record.StartedAt))
+		// Not since the request began: nobody reasoned while it waited for credit, and attempts
+		// that were given up are the operator's cost.
+		estimate = withHiddenReasoning(estimate, s.now().Sub(s.triedAt))
 	}
 	return estimate
 }

@@ -116,6 +116,26 @@ func TestAFallBackIsToldWhatIsHeldFor(t *testing.T) {
 	}
 }
 
+// Reasoning that nobody saw is not taken to have gone on while another provider was asked.
+func TestATryThatFailedIsNotReasonedThrough(t *testing.T) {
+	other, extra := otherProvider(t, simulator.Options{})
+	g := startGateway(t, gatewayOptions{extra: extra})
+	const pause, piece = 2 * time.Second, `data: {"choices":[{"index":0,"delta":{"content":"hello"}}]}` + "\n\n"
+	g.provider.Add(simulator.Step{Response: simulator.Response{
+		Status: 503, ContentType: "application/json", Body: []byte(`{}`), Pauses: []simulator.Pause{{At: simulator.BeforeHeader, For: pause}},
+	}})
+	other.Add(simulator.Step{Response: simulator.Response{
+		ContentType: "text/event-stream", Body: []byte(piece + piece), Pauses: []simulator.Pause{{At: int64(len(piece)), Gate: simulator.NewGate()}},
+	}})
+	call := g.startCall(chatJSON.path, `{"model":"twofold","stream":true,"reasoning_effort":"high","messages":[{"role":"user","content":"hello"}]}`, bearer(g.secret))
+	call.readTo("hello")
+	call.leave()
+	record := g.records(1)[0]
+	if most := int64(pause.Seconds() * hiddenReasoningSpeed); record.Provider != "other" || record.Basis != metering.BasisEstimated || record.Usage.OutputTotal >= most {
+		t.Errorf("%s: %+v (%s) though nothing was reasoned for %s", record.Provider, record.Usage, record.Basis, pause)
+	}
+}
+
 // A provider whose error stalls does not keep the request from the next one.
 func TestAStalledErrorDoesNotBlockTheNextProvider(t *testing.T) {
 	_, extra := otherProvider(t, simulator.Options{})

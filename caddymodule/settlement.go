@@ -25,8 +25,8 @@ var errSettled = errors.New("the request is settled already")
 // has left, or by the stop of the gateway; whoever claims it first. It knows
 // nothing of the request, the writer or the Exchange, as it may outlive them.
 type settlement struct {
-	// mutex guards claimed, and record and attempt until it is claimed: the stop of
-	// the gateway may claim it at any moment.
+	// mutex guards claimed, and record, attempt and what is known of that until it is claimed:
+	// the stop of the gateway may claim it at any moment.
 	mutex   sync.Mutex
 	claimed bool
 
@@ -62,6 +62,7 @@ type settlement struct {
 	model     *upstream.Model
 	attempt   upstream.Attempt
 	bound     price.Bound // of the attempt
+	triedAt   time.Time   // when it began
 }
 
 // answer is what is known of the provider's answer when a request is settled.
@@ -90,7 +91,7 @@ func (s *settlement) try(attempt upstream.Attempt, bound price.Bound) bool {
 	if s.claimed {
 		return false
 	}
-	s.attempt, s.bound = attempt, bound
+	s.attempt, s.bound, s.triedAt = attempt, bound, s.now()
 	s.record.Attempts++
 	s.record.Provider = attempt.Provider.Name
 	return true
