@@ -22,6 +22,10 @@ var imageTokens = [...]int64{OpenAI: 2833 + 8*5667, Anthropic: 4784, Google: 64 
 // most; Anthropic's largest is below 2,000 (build-with-claude/tool-use, pricing).
 const toolTokens = 2000
 
+// toolPrompt is what Anthropic puts before tools, whoever runs them: 804 tokens at most
+// (build-with-claude/tool-use, pricing, of Opus 4.7). toolTokens has room for it.
+const toolPrompt = 1024
+
 // frameTokens is what a request costs beside its text: the chat template's own.
 const frameTokens = 256
 
@@ -34,8 +38,12 @@ const frameTokens = 256
 // large image. Audio in formats of a constant rate: its bytes, as no provider
 // counts more than 32 tokens for a second.
 func (r *Request) InputBound() int64 {
-	return int64(len(r.body)-r.imageSize) + int64(r.images)*imageTokens[r.Operation.Dialect] +
+	bound := int64(len(r.body)-r.imageSize) + int64(r.images)*imageTokens[r.Operation.Dialect] +
 		int64(r.toolKinds)*toolTokens + frameTokens
+	if r.tooled && r.toolKinds == 0 {
+		bound += toolPrompt
+	}
+	return bound
 }
 
 // mediaType notes what media is being read.

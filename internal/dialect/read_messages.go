@@ -216,6 +216,7 @@ const maxLoops = 10
 func (b *reading) messagesTool(end int) *Error {
 	kind, maxUses := b.toolType, b.maxUses
 	b.toolType, b.maxUses = "", 0
+	b.request.tooled = true
 	if end < 0 || kind == "" || kind == "custom" {
 		return nil
 	}

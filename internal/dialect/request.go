@@ -59,6 +59,7 @@ type Request struct {
 	media     bool // other input than texts, whose tokens our own count cannot know
 	imageSize int  // bytes of the body that are images
 	toolKinds int  // tools of the provider's own, whose descriptions are not in the body
+	tooled    bool // Anthropic's: there are tools, which the provider puts a prompt before
 	beta      bool // ?beta=true
 	noOutput  bool // the operation generates no text
 	audio     span // the file to be written down

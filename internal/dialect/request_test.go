@@ -196,6 +196,7 @@ func TestInputBound(t *testing.T) {
 		"Anthropic text":     {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"source":{"type":"text","media_type":"text/plain","data":"` + image + `"}}]}]}`, 0, false, 100_000, 101_000},
 		"text posing as one": {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"source":{"media_type":"image/png","content":[{"source":{"type":"text","data":"` + image + `"}}]}}]}]}`, 0, false, 100_000, 101_000},
 		"provider's tools":   {messages, `{"model":"a","max_tokens":1,"tools":[{"type":"bash_20250124"}]}`, 0, false, toolTokens, toolTokens + 500},
+		"tools of one's own": {messages, `{"model":"a","max_tokens":1,"tools":[{"name":"f","input_schema":{"type":"object"}}]}`, 0, false, toolPrompt, toolPrompt + 500},
 		"Gemini image":       {generateContent, `{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"` + image + `"}}]}]}`, 1, false, imageTokens[Google], imageTokens[Google] + 500},
 		"Gemini, snake":      {generateContent, `{"contents":{"parts":{"inline_data":{"mime_type":"image/png","data":"` + image + `"}}}}`, 1, false, imageTokens[Google], imageTokens[Google] + 500},
 		"Gemini video":       {generateContent, `{"contents":[{"parts":[{"inlineData":{"mimeType":"video/mp4","data":""}}]}]}`, 0, true, 0, 1000},
