@@ -1,6 +1,10 @@
 package dialect
 
-import "github.com/faregate/faregate/metering/usage"
+import (
+	"bytes"
+
+	"github.com/faregate/faregate/metering/usage"
+)
 
 // Fields of chat completions.
 const (
@@ -17,6 +21,8 @@ const (
 	chatDeferred
 	chatSearchOptions
 	chatSearchParameters
+	chatSearch
+	chatInterpreter
 	chatAudio
 	chatFile
 	chatTool
@@ -24,6 +30,7 @@ const (
 	chatImage
 	chatVideo
 	chatAudioInput
+	chatAudioData
 	chatUnknownInput
 	chatAddress
 	chatFileData
@@ -53,6 +60,8 @@ var chatRefusals = map[field]refusal{
 	chatDeferred:         {"deferred", becauseLater},
 	chatSearchOptions:    {"web_search_options", becauseUncapped},
 	chatSearchParameters: {"search_parameters", becauseUncapped},
+	chatSearch:           {"enable_search", becauseUncapped},
+	chatInterpreter:      {"enable_code_interpreter", becauseUncapped},
 	chatAudio:            {"messages.audio.id", becauseStored},
 	chatFile:             {"file.file_id", becauseStored},
 	chatGoogleExtra:      {"extra_body.google", "only thinking_config, thought_tag_marker and safety_settings are taken. Put all content into the request."},
@@ -73,7 +82,7 @@ var chatBody = func() *place {
 		{text: "image_url", at: &place{names: address, field: chatImage}},
 		{text: "video_url", at: &place{names: address, field: chatVideo}},
 		{text: "audio_url", at: &place{names: address, field: chatAudioInput}},
-		{text: "input_audio", at: &place{field: chatAudioInput}},
+		{text: "input_audio", at: &place{names: []member{{text: "data", at: &place{field: chatAudioData}}}, field: chatAudioInput}},
 		{text: "file", at: &place{names: []member{
 			{text: "file_id", at: &place{field: chatFile}},
 			{text: "file_data", at: &place{field: chatFileData}},
@@ -115,6 +124,8 @@ var chatBody = func() *place {
 		{text: "deferred", at: &place{field: chatDeferred}},
 		{text: "web_search_options", at: &place{field: chatSearchOptions}},
 		{text: "search_parameters", at: &place{field: chatSearchParameters}},
+		{text: "enable_search", at: &place{field: chatSearch}},                // Alibaba
+		{text: "enable_code_interpreter", at: &place{field: chatInterpreter}}, // Alibaba
 		{text: "tools", at: &place{each: tool}},
 		{text: "modalities", at: &place{field: chatModalities, each: &place{field: chatModality}}},
 		{text: "audio", at: &place{field: chatVoice}},
@@ -248,6 +259,10 @@ func (b *reading) chatMedia(f field, start, end int) {
 		r.unbounded++
 	case chatAddress:
 		b.mediaAddress(start, end)
+	case chatAudioData: // Alibaba takes an address in place of the data
+		if bytes.Contains(b.prefix(start, end), []byte("://")) {
+			b.mediaAddress(start, end)
+		}
 	case chatImage, chatVideo, chatAudioInput:
 		r.media = true
 		r.Reach.InputImage = r.Reach.InputImage || f == chatImage

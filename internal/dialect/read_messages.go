@@ -16,7 +16,6 @@ const (
 	messagesTier
 	messagesSpeed
 	messagesGeo
-	messagesFallbacks
 	messagesContainer
 	messagesServers
 	messagesThread
@@ -61,7 +60,7 @@ var messagesBody = func() *place {
 	system := &place{field: messagesSystem, each: &place{names: append([]member{{text: "text", at: &place{field: messagesSystem}}}, part.names[1:]...)}}
 	message := &place{field: messagesMessage, names: []member{{text: "content", at: content}}}
 	edit := &place{names: []member{{text: "type", at: &place{field: messagesEditType}}}}
-	return &place{names: []member{
+	return &place{names: append([]member{
 		{text: "model", at: &place{field: messagesModel}},
 		{text: "messages", at: &place{each: message}},
 		{text: "system", at: system},
@@ -74,7 +73,6 @@ var messagesBody = func() *place {
 		{text: "service_tier", at: &place{field: messagesTier}},
 		{text: "speed", at: &place{field: messagesSpeed}},
 		{text: "inference_geo", at: &place{field: messagesGeo}},
-		{text: "fallbacks", at: &place{field: messagesFallbacks}},
 		{text: "container", at: &place{field: messagesContainer}},
 		{text: "mcp_servers", at: &place{field: messagesServers}},
 		{text: "thread", at: &place{field: messagesThread}},
@@ -82,7 +80,7 @@ var messagesBody = func() *place {
 		{text: "context_management", at: &place{names: []member{{text: "edits", at: &place{each: edit}}}}},
 		{text: "tools", at: &place{each: tool}},
 		{text: "metadata", at: &place{names: []member{{text: "user_id", at: &place{field: messagesUser}}}}},
-	}}
+	}, routingMembers...)}
 }()
 
 // readMessages reads a body of Anthropic's messages.
@@ -115,8 +113,8 @@ func (r *Request) readMessages(rawQuery string) error {
 			r.Speed, problem = b.enumerated("speed", start, end)
 		case messagesGeo:
 			r.Geo, problem = b.enumerated("inference_geo", start, end)
-		case messagesFallbacks:
-			return b.refuse("fallbacks", becauseModels, start, end)
+		case routing, routingModels, routingFallbacks, routingPlugins:
+			return b.routed(f, start, end) // fallbacks are Anthropic's, too
 		case messagesContainer:
 			return b.refuse("container", becauseContainer, start, end)
 		case messagesServers:

@@ -153,6 +153,7 @@ func TestUnsupportedFeaturesAreRefused(t *testing.T) {
 	}{
 		{chatCompletions, `{"model":"a","store":true}`}, {chatCompletions, `{"model":"a","models":["b"]}`}, {chatCompletions, `{"model":"a","fallbacks":[{"model":"b"}]}`},
 		{chatCompletions, `{"model":"a","background":true}`}, {chatCompletions, `{"model":"a","deferred":true}`}, {chatCompletions, `{"model":"a","web_search_options":{}}`},
+		{chatCompletions, `{"model":"a","enable_search":true}`}, {chatCompletions, `{"model":"a","enable_code_interpreter":true}`},
 		{chatCompletions, `{"model":"a","search_parameters":{"mode":"on"}}`}, {chatCompletions, `{"model":"a","plugins":[{"id":"web"}]}`}, {chatCompletions, `{"model":"a","tools":[{"type":"web_search"}]}`},
 		{chatCompletions, `{"model":"a","messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]}`}, {chatCompletions, `{"model":"a","messages":[{"role":"assistant","audio":{"id":"a"}}]}`},
 		{messages, `{"model":"a","max_tokens":1,"fallbacks":"default"}`}, {messages, `{"model":"a","max_tokens":1,"container":"c"}`}, {messages, `{"model":"a","max_tokens":1,"mcp_servers":[{}]}`},
@@ -189,6 +190,7 @@ func TestInputBound(t *testing.T) {
 		"document":           {chatCompletions, `{"model":"a","messages":[{"content":[{"type":"document_url","document_url":"https://x"}]}]}`, 0, true, 0, 1000},
 		"PDF":                {chatCompletions, `{"model":"a","messages":[{"content":[{"file":{"file_data":"data:"}}]}]}`, 0, true, 0, 1000},
 		"audio":              {chatCompletions, `{"model":"a","messages":[{"content":[{"input_audio":{"data":"` + image + `","format":"wav"}}]}]}`, 0, false, 100_000, 101_000},
+		"audio elsewhere":    {chatCompletions, `{"model":"a","messages":[{"content":[{"input_audio":{"data":"https:\/\/x","format":"wav"}}]}]}`, 0, true, 0, 1000},
 		"Anthropic image":    {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"source":{"type":"base64","data":"` + image + `","media_type":"image/png"}}]}]}`, 1, false, imageTokens[Anthropic], imageTokens[Anthropic] + 500},
 		"in a tool's result": {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"content":[{"source":{"data":"` + image + `","media_type":"image/png"}}]}]}]}`, 1, false, imageTokens[Anthropic], imageTokens[Anthropic] + 500},
 		"Anthropic PDF":      {messages, `{"model":"a","max_tokens":1,"messages":[{"content":[{"source":{"type":"base64","media_type":"application/pdf","data":""}}]}]}`, 0, true, 0, 1000},

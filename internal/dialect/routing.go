@@ -16,7 +16,7 @@ var routingRefusals = map[field]refusal{
 	routingPlugins:   {"plugins", becauseUncapped},
 }
 
-// routingMembers are OpenRouter's members of chat, completions and responses.
+// routingMembers are OpenRouter's members of chat, completions, responses and messages.
 var routingMembers = []member{
 	{text: "provider", at: routingPlace},
 	{text: "models", at: &place{field: routingModels}},
