@@ -154,7 +154,9 @@ func (a *answer) value(f field, k kind, text []byte) {
 			a.fail()
 		}
 	case answerDuration:
-		a.milliseconds = decimal(text, 3)
+		if n := decimal(text, 3); a.sensible(n) {
+			a.milliseconds = n
+		}
 	case answerCounted:
 		a.counted = count(text)
 	default:

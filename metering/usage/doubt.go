@@ -37,6 +37,16 @@ func (o *outcome) judged(k kind, text []byte) int64 {
 	return n
 }
 
+// sensible tells whether a number of something else than tokens can be one, and judges it.
+// One that cannot is not read: what is known otherwise takes its place.
+func (o *outcome) sensible(n int64) bool {
+	if n > absurdCount {
+		o.doubted(DoubtAbsurd)
+		return false
+	}
+	return true
+}
+
 func (o *outcome) doubted(d Doubt) { o.doubt = max(o.doubt, d) }
 
 // doubt judges counts together.

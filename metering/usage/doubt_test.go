@@ -56,6 +56,31 @@ func TestDoubtfulNumbersAreTold(t *testing.T) {
 	}
 }
 
+// So are numbers of what is priced by the piece. What the request asks for takes their place.
+func TestAbsurdPiecesAreNone(t *testing.T) {
+	asked := Units{Milliseconds: 9000}
+	for _, test := range []struct {
+		options  Options
+		document string
+		want     Units
+	}{
+		{Options{Format: OpenAITranscription, Units: asked}, `{"text":"a","duration":1e9}`, asked},
+		{Options{Format: OpenAITranscription, Units: asked}, `{"text":"a","usage":{"type":"duration","seconds":10000000000}}`, asked},
+		{
+			Options{Format: OpenAIResponses},
+			`{"status":"completed","output":[{"type":"web_search_call","action":{"type":"search"}}],"tool_usage":{"web_search":{"num_requests":99999999999}},"usage":{"input_tokens":9,"output_tokens":5}}`,
+			Units{WebSearch: 1},
+		},
+		{Options{Format: GeminiEmbed}, `{"predictions":[{"embeddings":{"statistics":{"token_count":99999999999}}}]}`, Units{}},
+	} {
+		for _, size := range []func() int{whole, single} {
+			if _, _, r := run(test.options, []byte(test.document), size); r.Doubt != DoubtAbsurd || r.Usage.Units != test.want {
+				t.Errorf("%s: doubt %q, %+v", test.document, r.Doubt, r.Usage.Units)
+			}
+		}
+	}
+}
+
 // Of what providers really sent only that is doubtful whose numbers contradict each other.
 func TestRecordedUsageIsNotDoubted(t *testing.T) {
 	doubtful := make(map[string]bool)

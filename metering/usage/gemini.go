@@ -216,9 +216,9 @@ func (g *gemini) value(f field, k kind, text []byte) {
 	case geminiErrorWord:
 		g.errorKind = g.errorKind.refine(text)
 	case geminiEmbedded:
-		g.embedded.prompt = plus(g.embedded.prompt, count(text))
+		g.embedded.prompt = plus(g.embedded.prompt, g.judged(k, text))
 	case geminiCharacters:
-		g.embedded.characters = count(text)
+		g.embedded.characters = g.judged(k, text)
 	default:
 		g.some = true
 		g.counts.set(f, g.judged(k, text))

@@ -121,7 +121,11 @@ func (o *openAI) value(f field, k kind, text []byte) {
 		o.errorKind = o.errorKind.refine(text)
 	default:
 		switch f {
-		case countCost, countTicks, countMarketCost, countSeconds:
+		case countCost, countTicks, countMarketCost:
+		case countSeconds:
+			if !o.sensible(decimal(text, 3)) {
+				return
+			}
 		default:
 			o.judged(k, text)
 		}

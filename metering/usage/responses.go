@@ -96,7 +96,9 @@ func (r *responses) value(f field, k kind, text []byte) {
 	case responseContainer:
 		r.item.container = fingerprint(text)
 	case responseSearches:
-		r.toolUse.searches, r.toolUse.told, r.told = count(text), true, true
+		if n := count(text); r.sensible(n) {
+			r.toolUse.searches, r.toolUse.told, r.told = n, true, true
+		}
 	case responseToolKind:
 		setName(&r.toolKind, text)
 	case responseToolModel:
