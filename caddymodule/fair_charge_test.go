@@ -67,6 +67,33 @@ func TestAFailOverCostsWhatTheCalledModelCosts(t *testing.T) {
 	}
 }
 
+// A cheaper tier of the provider whose price it is makes nothing cheaper at another one: the
+// caller asks for it, and some providers only say so again.
+func TestACheapTierIsThatOfTheProviderWhosePriceItIs(t *testing.T) {
+	other, extra := otherProvider(t, simulator.Options{})
+	g := startGateway(t, gatewayOptions{extra: extra})
+	answer := func(tier string) simulator.Step {
+		return simulator.Step{Response: simulator.Response{ContentType: "application/json", Body: []byte(`{"model":"gpt-4.1-mini","service_tier":"` + tier + `",` +
+			`"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":1000,"total_tokens":2000}}`)}}
+	}
+	for i, row := range []struct {
+		tier      string
+		elsewhere bool
+		cost      metering.Nanos
+	}{{"flex", false, 1_000_000}, {"default", true, 2_000_000}, {"flex", true, 2_000_000}, {"priority", true, 3_500_000}} {
+		if row.elsewhere {
+			g.provider.Add(simulator.Step{Response: simulator.Response{Status: 503, ContentType: "application/json", Body: []byte(`{}`)}})
+			other.Add(answer(row.tier))
+		} else {
+			g.provider.Add(answer(row.tier))
+		}
+		g.call(chatJSON.path, `{"model":"twofold","service_tier":"`+row.tier+`","max_tokens":1000,"messages":[{"role":"user","content":"hello"}]}`)
+		if record := g.records(i + 1)[i]; record.Cost != row.cost || (record.Provider == "other") != row.elsewhere {
+			t.Errorf("%s at %s costs %s, want %s", row.tier, record.Provider, record.Cost, row.cost)
+		}
+	}
+}
+
 // A price line holds for every name of its model.
 func TestAPriceLineHoldsForEverySpelling(t *testing.T) {
 	g := startGateway(t, gatewayOptions{extra: `

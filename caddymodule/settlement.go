@@ -213,6 +213,7 @@ func (s *settlement) fill(a answer) costing {
 			cost.rates = refined.Times(s.markup)
 		}
 	}
+	cost.conditions = s.believed(cost)
 	record.Cost = cost.rates.Cost(cost.usage, cost.conditions)
 	switch verdict.Basis {
 	case metering.BasisEstimated:
@@ -231,6 +232,17 @@ func (s *settlement) fill(a answer) costing {
 		}
 	}
 	return cost
+}
+
+// believed are the conditions that are priced. A tier that is cheaper where the price comes
+// from is not so at another provider, some of which only repeat what they were asked for.
+func (s *settlement) believed(cost costing) price.Conditions {
+	standard := price.Conditions{Kinds: cost.conditions.Kinds}
+	if cost.conditions == standard || s.catalogue.PricedThere(s.model, s.attempt) ||
+		cost.rates.Cost(cost.usage, cost.conditions) >= cost.rates.Cost(cost.usage, standard) {
+		return cost.conditions
+	}
+	return standard
 }
 
 // passes prices work beside the usage of an answer. Each pass has a prompt of its own,

@@ -272,7 +272,7 @@ func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at tim
 	if called.fixed != nil {
 		return name, nil
 	}
-	if sent, ok := c.book.Find(attempt.Provider.Name, attempt.Model); !ok || sent != called.entry {
+	if !c.PricedThere(called, attempt) {
 		// Another provider's model stands in for the called one, at the called one's
 		// price: that is what was held for.
 		return name, nil
@@ -283,6 +283,16 @@ func (c *Catalogue) Served(called *Model, attempt Attempt, served string, at tim
 		}
 	}
 	return name, nil
+}
+
+// PricedThere tells whether the called model's price is that of the model which an attempt
+// asks, or the operator's own; else it is another provider's.
+func (c *Catalogue) PricedThere(called *Model, attempt Attempt) bool {
+	if called.fixed != nil {
+		return true
+	}
+	sent, ok := c.book.Find(attempt.Provider.Name, attempt.Model)
+	return ok && sent == called.entry
 }
 
 // PassRates is the price of another model of the same provider, which did a part of
