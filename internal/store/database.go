@@ -27,6 +27,8 @@ type database interface {
 	nodeName() string
 	keepRoom() error
 	backup(ctx context.Context, path string) error
+	// forget removes what the database itself still has of rows as they were before.
+	forget(ctx context.Context) error
 	hasRoom() bool
 	// explain adds to an error what can be done about it. It quotes no value and no secret.
 	explain(err error) error

@@ -71,12 +71,20 @@ func (s *Store) EraseAccount(ctx context.Context, erasure Erasure) (forfeited me
 		return insertNew(ctx, tx, transfer)
 	})
 	if err == nil {
-		err = granted
+		err = errors.Join(granted, s.forget(ctx))
 	}
 	if err != nil {
 		return 0, err
 	}
 	return forfeited, nil
+}
+
+// forget lets nothing be left of what was erased but copies of the store.
+func (s *Store) forget(ctx context.Context) error {
+	if err := s.db.forget(ctx); err != nil {
+		return fmt.Errorf("erase an account: %w", s.db.explain(err))
+	}
+	return nil
 }
 
 func eraseIdentity(ctx context.Context, tx transaction, erasure Erasure) error {

@@ -186,6 +186,7 @@ const (
 	writing
 	readingOnly // a file that this process may not write, or shall not
 	readingCopy // a file that nobody writes, with nothing beside it
+	emptying    // the log, into the file
 )
 
 // dataSource is the driver's name of the file, with what every connection sets.
@@ -202,6 +203,8 @@ func dataSource(path string, use purpose) string {
 	case readingCopy:
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
+	case emptying:
+		query["_pragma"][0] = fmt.Sprintf("busy_timeout(%d)", forgetPause.Milliseconds())
 	case writing:
 		// A transaction that begins as a reader and becomes a writer later fails
 		// at once when another wrote meanwhile, whatever the timeout.
@@ -214,6 +217,9 @@ func dataSource(path string, use purpose) string {
 		query.Add("_pragma", "wal_autocheckpoint(1600)")
 		// Posting changes some hundred pages at once; those that do not fit are read again.
 		query.Add("_pragma", "cache_size(-8000)")
+		// Else what is deleted, or changed, lies on in the file until something else needs its
+		// place: names of erased accounts, too. What is overwritten in this way is written anyway.
+		query.Add("_pragma", "secure_delete(FAST)")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
