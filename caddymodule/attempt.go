@@ -158,7 +158,10 @@ func (t *Transport) providerRequest(ctx context.Context, ex *Exchange, r *http.R
 	if ex.request.ContentType != "" {
 		header["Content-Type"] = []string{ex.request.ContentType}
 	}
-	if key := header.Get("Idempotency-Key"); key != "" {
+	// All fields of the name, as a provider may take any of them for the key.
+	key := strings.Trim(strings.Join(header["Idempotency-Key"], ","), " ,")
+	delete(header, "Idempotency-Key")
+	if key != "" {
 		header["Idempotency-Key"] = []string{ownIdempotencyKey(ex.principal.AccountID, key)}
 	}
 	target.SetCredential(header)

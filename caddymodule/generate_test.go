@@ -91,6 +91,18 @@ func TestIdempotencyKeysAreTheAccountsOwn(t *testing.T) {
 	if other := ownIdempotencyKey("another account", "order-1"); other == first {
 		t.Error("another account's key is the same")
 	}
+	// In several fields, of which one is empty; and in none, though there is the field.
+	for _, values := range [][]string{{"", "order-1"}, {"order-1", "order-2"}, {""}} {
+		header["Idempotency-Key"] = values
+		if got := g.callWith("/v1/chat/completions", chatBody, header); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		sent = g.provider.Requests()
+		keys := sent[len(sent)-1].Header["Idempotency-Key"]
+		if want := min(len(values)-1, 1); len(keys) != want || strings.Contains(strings.Join(keys, ","), "order") {
+			t.Errorf("%q: sent %q", values, keys)
+		}
+	}
 }
 
 func bearer(secret string) http.Header {
