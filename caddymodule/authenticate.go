@@ -86,6 +86,11 @@ func (h *Authenticate) answer(w http.ResponseWriter, r *http.Request, next caddy
 	ex.delivery, ex.span = newDelivery(w, h.app.now), spanOf(r)
 	ex.attach(r)
 	ex.delivery.Header().Set("Faregate-Request-Id", ex.id)
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		// A cache on the way knows by Authorization alone that an answer is for one caller
+		// (RFC 9111 section 3.5), and by none of the other places that a key can be in.
+		ex.delivery.Header().Set("Cache-Control", "no-store")
+	}
 
 	defer func() {
 		if problem := recover(); problem != nil {

@@ -228,3 +228,18 @@ func TestNoTrailerWithoutChunks(t *testing.T) {
 func withoutOwnID(r reply) string {
 	return strings.ReplaceAll(string(r.body), r.header.Get("Faregate-Request-Id"), "")
 }
+
+// What is asked for with GET depends on the key, which a cache between here and the
+// client does not know for one in a field of its own or in the query: it must keep nothing.
+func TestNoCacheKeepsWhatDependsOnTheKey(t *testing.T) {
+	g := startGateway(t, gatewayOptions{})
+	id := g.call(chatJSON.path, chatJSON.body).header.Get("Faregate-Request-Id")
+	for _, path := range []string{"/v1/generation?id=" + id, "/v1/models", "/v1/models/gpt-4.1-mini", "/v1beta/models", "/v1/generation?id=" + uuid.NewString(), "/v1/nothing"} {
+		for name, header := range map[string]http.Header{"with a key": xAPIKey(g.secret), "without": {}} {
+			got := g.callWith(path, "", header)
+			if caching := got.header.Values("Cache-Control"); len(caching) != 1 || caching[0] != "no-store" {
+				t.Errorf("%s %s: %d, Cache-Control %q", path, name, got.status, caching)
+			}
+		}
+	}
+}
