@@ -254,7 +254,18 @@ func (c *Catalogue) Unpriced() []string {
 			reached[target.Provider.Name+"/"+target.Model] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(c.unpriced), func(name string) bool { return reached[name] })
+	return slices.DeleteFunc(slices.Clone(c.unpriced), func(name string) bool { return reached[name] || c.reachedByMany(name) })
+}
+
+// reachedByMany tells whether one of the operator's names that stand for many, with a
+// price, goes to a provider's model.
+func (c *Catalogue) reachedByMany(name string) bool {
+	return slices.ContainsFunc(c.patterns, func(alias Alias) bool {
+		return alias.Rates != nil && slices.ContainsFunc(alias.Targets, func(target Target) bool {
+			prefix, many := strings.CutSuffix(target.Provider.Name+"/"+target.Model, anything)
+			return name == prefix || many && strings.HasPrefix(name, prefix)
+		})
+	})
 }
 
 // Served judges what a provider says it served. The name is what may be recorded:

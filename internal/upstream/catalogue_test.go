@@ -248,6 +248,26 @@ func TestModelsOfAProviderThatArePricedOtherwise(t *testing.T) {
 	}
 }
 
+// Who calls a provider's models by a name that stands for many, as docs/configuration.md
+// shows, must not be told that they have no price.
+func TestModelsReachedByAPricedPatternNeedNoPriceOfTheirOwn(t *testing.T) {
+	own := house("house", ProviderOptions{Keys: keys(1), Models: []string{"large-2", "small-2", "other-2"}})
+	for name, row := range map[string]struct {
+		alias Alias
+		want  []string
+	}{
+		"all":         {Alias{Name: "house/*", Targets: []Target{to(own, "*")}, Rates: someRates}, nil},
+		"some":        {Alias{Name: "house/*", Targets: []Target{to(own, "large-*")}, Rates: someRates}, []string{"house/small-2", "house/other-2"}},
+		"one":         {Alias{Name: "house/*", Targets: []Target{to(own, "large-2")}, Rates: someRates}, []string{"house/small-2", "house/other-2"}},
+		"not by this": {Alias{Name: "house/*", Targets: []Target{to(own, "*")}}, []string{"house/large-2", "house/small-2", "house/other-2"}},
+	} {
+		c := catalogue(t, []*Provider{own}, row.alias)
+		if got := c.Unpriced(); !slices.Equal(got, row.want) {
+			t.Errorf("%s: unpriced: %q, want %q", name, got, row.want)
+		}
+	}
+}
+
 func BenchmarkFindAndPlan(b *testing.B) {
 	address, err := url.Parse("https://api.example.com")
 	if err != nil {
