@@ -9,6 +9,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// wantedOfType is what can be written after a flag, by its type.
+var wantedOfType = map[string]string{
+	"int": "a whole number", "int64": "a whole number of at most 18 digits",
+	"bool": "true or false", "duration": "a time with its unit, like 15s or 2m",
+}
+
 // explainArguments has this command and all below it say what to do where words are
 // missing, too many or unknown: cobra only counts them.
 func explainArguments(cmd *cobra.Command) {
@@ -37,8 +43,15 @@ func explainArguments(cmd *cobra.Command) {
 	}
 }
 
-// explainFlag says where the flags of a command are told.
+// explainFlag says what to write after a flag, in place of what Go's parser says of it, or
+// where the flags of a command are told.
 func explainFlag(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		if want, ok := wantedOfType[invalid.GetFlag().Value.Type()]; ok {
+			return fmt.Errorf("--%s %q: write %s", invalid.GetFlag().Name, invalid.GetValue(), want)
+		}
+	}
 	return fmt.Errorf("%w: %s --help tells its flags", err, cmd.CommandPath())
 }
 

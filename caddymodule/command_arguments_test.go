@@ -14,6 +14,10 @@ func TestArgumentMistakesSayWhatToWrite(t *testing.T) {
 		"the argument FILE is missing: caddy faregate prices check FILE\n":                                                                   {"prices", "check"},
 		"required and not given: --account (the account: id, e-mail address or username); --name (what the key is for, like laptop or ci)\n": {"key", "create"},
 		"unknown flag: --of: caddy faregate key list --help tells its flags\n":                                                               {"key", "list", "--of", "ada"},
+		"--input \"1e6\": write a whole number of at most 18 digits\n":                                                                       {"prices", "--model", "gpt-5.4", "--input", "1e6"},
+		"--count \"many\": write a whole number\n":                                                                                           {"voucher", "create", "--amount", "5", "--count", "many"},
+		"--exact-caps \"maybe\": write true or false\n":                                                                                      {"key", "edit", "a", "--exact-caps=maybe"},
+		"--patience \"5\": write a time with its unit, like 15s or 2m\n":                                                                     {"refund", "--amount", "5", "--patience", "5"},
 		"flag needs an argument: --account: caddy faregate key list --help tells its flags\n":                                                {"key", "list", "--account"},
 	} {
 		_, stderr, err := func() (string, string, error) {
