@@ -46,6 +46,9 @@ func (c *commandLine) openStore(cmd *cobra.Command, open func(string) (*store.St
 		return fmt.Errorf("open the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
+	if err := opened.RefuseNewer(cmd.Context()); err != nil {
+		return err
+	}
 	found := c.output(cmd)
 	defer func() { err = errors.Join(err, found.close()) }()
 	return work(opened, found)

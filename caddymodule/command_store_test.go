@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"database/sql"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -50,6 +51,27 @@ func TestCommandsFindTheStoreByTheConfiguration(t *testing.T) {
 	term.fails([]string{"no Caddyfile here", "--config", "--store"}, "account", "list")
 	term.fails([]string{"no store at " + filepath.Join(data, "caddy", "faregate", "faregate.db"), "start the server once"},
 		"account", "list", "--config", writeConfig(t, "caddy.json", `{"apps":{"faregate":{}}}`))
+}
+
+// An older program books nothing in tables that it does not know, and reads no balance
+// from them.
+func TestCommandsRefuseAStoreOfANewerVersion(t *testing.T) {
+	term, _ := newTerminal(t)
+	term.account("ada")
+	db, err := sql.Open("sqlite", strings.TrimPrefix(term.address, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	words := []string{"version 9999", "made by a newer version: use that one"}
+	term.fails(words, "deposit", "--account", "ada", "--amount", "5", "--ref", "first")
+	term.fails(words, "balance", "ada")
+	term.fails(words, "verify")
 }
 
 func TestStoreMistakes(t *testing.T) {

@@ -23,6 +23,8 @@ type database interface {
 	// settle is ledger.Store.Settle, which every request waits for.
 	settle(ctx context.Context, lease ledger.Lease, settlements []*ledger.Settlement) error
 	migrate(ctx context.Context) error
+	// migrations is the folder of its migrations.
+	migrations() string
 	lock() (unlock func() error, err error)
 	nodeName() string
 	keepRoom() error

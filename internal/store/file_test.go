@@ -132,6 +132,9 @@ func TestStoreOfNewerVersion(t *testing.T) {
 	if err := s.Migrate(t.Context()); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("migrate: %v, want ErrNewer", err)
 	}
+	if err := s.RefuseNewer(t.Context()); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("refuse newer: %v, want ErrNewer", err)
+	}
 }
 
 // Wherever the tests run, a file that cannot grow stands for a full disk: what is

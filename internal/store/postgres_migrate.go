@@ -20,6 +20,8 @@ const (
 	migrationTurn = 100 * time.Millisecond
 )
 
+func (p *postgres) migrations() string { return "migrations/postgres" }
+
 // migrate takes its turn by a row of a table, as distributed databases have no
 // advisory locks. Each migration and the note that it was made are one transaction.
 func (p *postgres) migrate(ctx context.Context) (err error) {
@@ -27,7 +29,7 @@ func (p *postgres) migrate(ctx context.Context) (err error) {
 	config.RuntimeParams["statement_timeout"] = "0" // rewriting a large table takes its time
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := fs.Sub(migrations, "migrations/postgres")
+	files, err := fs.Sub(migrations, p.migrations())
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}

@@ -14,6 +14,18 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// newestMigration is the version that a folder of migrations leads to: their names
+// begin with it, and are in order.
+func newestMigration(folder string) (int64, error) {
+	files, err := fs.ReadDir(migrations, folder)
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	return goose.NumericComponent(files[len(files)-1].Name())
+}
+
+func (f *sqliteFile) migrations() string { return "migrations/sqlite" }
+
 // migrate makes the file where there is none. Even where nothing is to be done, the
 // first connection needs some room on the disk, for an index of the log.
 func (f *sqliteFile) migrate(ctx context.Context) error {
@@ -35,7 +47,7 @@ func (f *sqliteFile) migrateOnce(ctx context.Context) error {
 	}
 	defer func() { _ = turn.Close() }()
 
-	files, err := fs.Sub(migrations, "migrations/sqlite")
+	files, err := fs.Sub(migrations, f.migrations())
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}

@@ -107,6 +107,25 @@ func (s *Store) NodeName() string { return s.db.nodeName() }
 // Several processes may do so at once: they take turns.
 func (s *Store) Migrate(ctx context.Context) error { return s.db.migrate(ctx) }
 
+// RefuseNewer is ErrNewer for a store that a later version of the program has migrated.
+// Who works on a store without Migrate calls it first: what this version knows of the
+// tables may be wrong by then, and money would be booked by it.
+func (s *Store) RefuseNewer(ctx context.Context) error {
+	var current int64
+	err := s.db.reads().queryRow(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`).Scan(&current)
+	if err != nil {
+		return fmt.Errorf("read the store's version: %w", s.db.explain(err))
+	}
+	newest, err := newestMigration(s.db.migrations())
+	if err != nil {
+		return err
+	}
+	if current > newest {
+		return fmt.Errorf("the store has version %d, this program knows up to %d: %w", current, newest, ErrNewer)
+	}
+	return nil
+}
+
 // Lock says that a server works on the store from now on, until unlock is called. On
 // SQLite it is ErrLocked while a server of another process does: two would serve the
 // same credit twice. One process may hold the lock several times.

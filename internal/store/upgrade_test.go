@@ -104,6 +104,9 @@ func upgrade(t *testing.T, dialect goose.Dialect, driver, source, address, migra
 		if err := s.Migrate(ctx); err != nil {
 			t.Fatal(err)
 		}
+		if err := s.RefuseNewer(ctx); err != nil {
+			t.Errorf("up to date: %v", err)
+		}
 	}
 	found, holder, err := s.FindKey(ctx, hash)
 	if err != nil || found.ID != key || holder.ID != account || holder.Group != "partners" || found.Rates.RequestsPerMinute != 60 ||
