@@ -53,6 +53,9 @@ func (b *booking) check(c *commandLine) (err error) {
 	} else {
 		b.nanos, err = metering.ParseUSD(b.amount)
 	}
+	if err != nil && b.signed {
+		return fmt.Errorf("--amount %q: write dollars, like 5.00, or -5.00 to take them away", b.amount)
+	}
 	if err != nil {
 		return fmt.Errorf("--amount: %w", err)
 	}

@@ -80,7 +80,7 @@ func TestMoneyMistakes(t *testing.T) {
 		{[]string{"reason", "required"}, []string{"adjust", "--account", "ada", "--amount", "1", "--ref", "r2"}},
 		{[]string{"--reason", "one line"}, []string{"adjust", "--account", "ada", "--amount", "1", "--ref", "r2", "--reason", "a\nb"}},
 		{[]string{"--amount", "nothing", "less to take"}, []string{"adjust", "--account", "ada", "--amount", "-0.00", "--ref", "r2", "--reason", "x"}},
-		{[]string{"--amount", "like 5"}, []string{"adjust", "--account", "ada", "--amount", "--1", "--ref", "r2", "--reason", "x"}},
+		{[]string{"--amount \"--1\"", "like 5", "-5.00 to take"}, []string{"adjust", "--account", "ada", "--amount", "--1", "--ref", "r2", "--reason", "x"}},
 		{[]string{"less than that"}, []string{"adjust", "--account", "ada", "--amount", "-6", "--ref", "r2", "--reason", "x"}},
 		{[]string{"--actor", "one line"}, []string{"refund", "--account", "ada", "--amount", "1", "--ref", "r2", "--actor", "a\x1bb"}},
 		{[]string{"owes nothing"}, []string{"deposit", "--account", "ada", "--amount", "1", "--ref", "r2", "--settle"}},

@@ -1,12 +1,13 @@
 package caddymodule
 
 import (
-	"database/sql"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/faregate/faregate/internal/store/storetest"
 )
 
 func writeConfig(t *testing.T, name, text string) string {
@@ -58,16 +59,7 @@ func TestCommandsFindTheStoreByTheConfiguration(t *testing.T) {
 func TestCommandsRefuseAStoreOfANewerVersion(t *testing.T) {
 	term, _ := newTerminal(t)
 	term.account("ada")
-	db, err := sql.Open("sqlite", strings.TrimPrefix(term.address, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	storetest.MakeNewer(t, strings.TrimPrefix(term.address, "sqlite:"))
 	words := []string{"version 9999", "made by a newer version: use that one"}
 	term.fails(words, "deposit", "--account", "ada", "--amount", "5", "--ref", "first")
 	term.fails(words, "balance", "ada")
@@ -83,6 +75,7 @@ func TestStoreMistakes(t *testing.T) {
 	for _, row := range []struct{ words, arguments []string }{
 		{[]string{"no store at " + missing, "start the server once", "--store"}, []string{"--store", "sqlite:" + missing}},
 		{[]string{"not a SQLite database"}, []string{"--store", "sqlite:" + text}},
+		{[]string{filepath.Dir(missing), "it is a directory"}, []string{"--store", "sqlite:" + filepath.Dir(missing)}},
 		{[]string{empty, "start the server once", "makes its tables"}, []string{"--store", "sqlite:" + empty}},
 		{[]string{"--store", "sqlite:/path/to/file.db"}, []string{"--store", "/srv/books.db"}},
 		{[]string{"postgres://user@host/database"}, []string{"--store", "postgres:books"}},

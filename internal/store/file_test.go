@@ -128,7 +128,7 @@ func TestUnusableFiles(t *testing.T) {
 func TestStoreOfNewerVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "faregate.db")
 	s := openFile(t, path)
-	harm(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	storetest.MakeNewer(t, path)
 	if err := s.Migrate(t.Context()); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("migrate: %v, want ErrNewer", err)
 	}

@@ -278,10 +278,10 @@ func (f *sqliteFile) explain(err error) error {
 	advice := ""
 	switch code(err) {
 	case library.SQLITE_IOERR:
-		if !noRoom(err) {
-			return err
+		advice = "the file cannot be read: it is a directory, or the disk is broken"
+		if noRoom(err) {
+			advice = "the file cannot be written: the disk is full, or broken"
 		}
-		advice = "the file cannot be written: the disk is full, or broken"
 	case library.SQLITE_NOTADB:
 		advice = "the file is not a SQLite database"
 	case library.SQLITE_CORRUPT:
